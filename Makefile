@@ -1,0 +1,73 @@
+# Every target sets itself up: git, make and a Python of 3.11 or newer are enough.
+# `make PYTHON=/path/to/python3.13 test` picks the interpreter; `make clean` first when the environment exists.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp-dev
+UV_STAMP := $(VENV)/.stamp-uv
+
+export PYTHONDONTWRITEBYTECODE :=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-long lint check bench mutants lock clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## the development environment in .venv
+
+demo: $(STAMP) ## the runaway night, live, without and with the gate (under a minute)
+	$(BIN)/spendgate demo
+
+test: $(STAMP) ## the quick suite: tests, README, docs, doctests (under 10 minutes on two cores)
+	$(BIN)/python -m pytest
+
+test-long: $(STAMP) ## everything, the long proofs included
+	$(BIN)/python -m pytest -m "long or not long"
+
+lint: $(STAMP) ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## everything a commit must pass: lint, then the quick suite
+
+bench: $(STAMP) ## the figures of the README, measured again
+	$(BIN)/python -m bench
+
+mutants: $(STAMP) ## plant known faults one by one; each must be caught by a test
+	$(BIN)/python -m tests.mutants
+
+lock: $(UV_STAMP) ## compile requirements/dev.txt again, with the newest versions that fit
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links \
+		--output-file requirements/dev.txt pyproject.toml requirements/dev.in
+
+clean: ## remove the environment and everything the tools left behind
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first interpreter that is new enough, asked in this order.
+$(BIN)/python:
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "$$python -m venv $(VENV)"; \
+			exec "$$python" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "spendgate needs Python 3.11 or newer with the venv module; $(PYTHON) is" \
+		"$$($(PYTHON) -V 2>&1 || echo absent). Name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+	exit 2
+
+$(STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(UV_STAMP): | $(BIN)/python
+	$(BIN)/python -m pip install --quiet uv
+	@touch $@
