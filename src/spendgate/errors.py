@@ -1,0 +1,170 @@
+"""What spendgate raises. Every message is built from typed, public fields and says what to do.
+
+`RefusedError` means: nothing was sent, nothing was spent, and sending it again at once will not help. None of these
+inherits from an SDK's or an HTTP client's errors, so that no retry of theirs takes a refusal for a passing fault.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+
+class SpendgateError(Exception):
+    """The root of everything that spendgate raises."""
+
+
+class AmountError(SpendgateError, ValueError):
+    """An amount that cannot be money or a quantity. Nothing was reserved or booked."""
+
+    def __init__(self, name: str, value: object, remedy: str) -> None:
+        super().__init__(f"{name} = {str(value)[:60]!r} ({type(value).__name__}): {remedy}")
+        self.name = name
+        self.value = value
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.name, self.value, self.remedy)
+
+
+class RefusedError(SpendgateError):
+    """The gate said no: nothing was sent, nothing was spent. Do not retry."""
+
+
+class SpendLimitError(RefusedError):
+    """A limit leaves no room for this call. Nothing was reserved.
+
+    `spent`, `held`, `requested` and `headroom` are in the limit's `unit` (dollars for `usd`). `frees_at` is when enough
+    will have left the window if nothing else is spent, or None where that cannot be said: the call is larger than the
+    limit itself, or money still held by running calls fills it. `retry_after_s` is the shortest wait that can help.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: str,
+        scope: str,
+        window: str,
+        unit: str,
+        amount: Decimal,
+        spent: Decimal,
+        held: Decimal,
+        requested: Decimal,
+        frees_at: datetime | None,
+        retry_after_s: float | None,
+        reason: str = "",
+    ) -> None:
+        self.limit = limit
+        self.scope = scope
+        self.window = window
+        self.unit = unit
+        self.amount = amount
+        self.spent = spent
+        self.held = held
+        self.requested = requested
+        self.headroom = max(amount - spent - held, Decimal(0))
+        self.frees_at = frees_at
+        self.retry_after_s = retry_after_s
+        self.reason = reason
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        def show(value: Decimal) -> str:
+            return f"${value:,}" if self.unit == "usd" else f"{value:,} {self.unit}"
+
+        where = f" for {self.scope}" if self.scope else ""
+        if self.frees_at is not None:
+            when = f"Enough frees at {self.frees_at:%Y-%m-%d %H:%M:%S} UTC."
+        elif self.requested > self.amount:
+            when = "It is more than the whole limit: it will never fit. Raise the limit or ask for less."
+        else:
+            when = "It is held by calls still running and frees as they settle."
+        if self.reason:
+            when = f"{self.reason} {when}"
+        return (
+            f"limit {self.limit!r}{where} leaves no room: {show(self.spent)} spent and {show(self.held)} held of "
+            f"{show(self.amount)} per {self.window}, {show(self.requested)} requested, {show(self.headroom)} left. {when}"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        fields = {k: v for k, v in vars(self).items() if k != "headroom"}
+        return _rebuild, (type(self), fields)
+
+
+class BlockedError(RefusedError):
+    """Somebody tripped the breaker by hand. Nothing was reserved."""
+
+    def __init__(self, *, scope: str, since: datetime, reason: str, reset_at: datetime | None) -> None:
+        self.scope = scope
+        self.since = since
+        self.reason = reason
+        self.reset_at = reset_at
+        until = f"until {reset_at:%Y-%m-%d %H:%M:%S} UTC" if reset_at else "until it is reset"
+        target = "--all" if scope == "*" else scope
+        super().__init__(
+            f"the breaker for {scope!r} was tripped at {since:%Y-%m-%d %H:%M:%S} UTC ({reason}) and blocks {until}. "
+            f"`spendgate breaker reset {target}` lets calls through again."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), vars(self).copy())
+
+
+class PriceError(SpendgateError):
+    """We cannot say what this costs, so a limit in dollars cannot be kept. Nothing was reserved or sent."""
+
+    def __init__(self, *, provider: str, model: str, nearest: tuple[str, ...] = (), problem: str = "") -> None:
+        self.provider = provider
+        self.model = model
+        self.nearest = nearest
+        self.problem = problem
+        name = f"{provider}:{model}" if provider else model
+        hint = f" Nearest names: {', '.join(nearest)}." if nearest else ""
+        super().__init__(
+            f"{problem or 'no price is known'} for {name[:200]!r}.{hint} Declare one in spendgate.toml under "
+            f'[prices."{model[:60]}"], declare `unknown_model`, or state `at_most` for the call. Free is a price too: 0.'
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), vars(self).copy())
+
+
+class StoreError(SpendgateError):
+    """The ledger cannot be read or written. Nothing was half-written."""
+
+
+class LostTailError(StoreError):
+    """The ledger is behind its own record of how far it had come: entries are missing."""
+
+
+class ConfigError(SpendgateError):
+    """The configuration does not say what it must. Nothing was changed.
+
+    `line` is the line in `file`, or 0 where it cannot be told; `nearest` is the known name closest to an unknown one.
+    """
+
+    def __init__(
+        self, problem: str, *, file: str = "", line: int = 0, key: str = "", expected: str = "", nearest: str = ""
+    ) -> None:
+        self.problem = problem
+        self.file = file
+        self.line = line
+        self.key = key
+        self.expected = expected
+        self.nearest = nearest
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        what = f"`{key}`: " if key else ""
+        tail = f" Expected {expected}." if expected else ""
+        hint = f" Did you mean `{nearest}`?" if nearest else ""
+        super().__init__(f"{where}{what}{problem}.{tail}{hint}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), vars(self).copy())
+
+
+class ReservationStateError(SpendgateError):
+    """A reservation ends once: it was settled with another amount, or voided. The ledger is as it was."""
+
+
+def _rebuild(kind: type[SpendgateError], fields: dict[str, object]) -> SpendgateError:
+    """Makes the error anew on the other side of a pickle: keyword-only arguments need a hand."""
+    problem = fields.pop("problem", None) if kind is ConfigError else None
+    return kind(problem, **fields) if problem is not None else kind(**fields)
