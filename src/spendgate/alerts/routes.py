@@ -60,7 +60,7 @@ class Route:
     """One way to reach somebody, and what is worth reaching them for.
 
     `target` is the URL of a webhook, the addresses of a mail, or a command's program and arguments: no shell reads it
-    unless it names one (`["sh", "-c", "..."]`). `on` are kinds of events; an attempt gives up after `timeout_s` seconds.
+    unless it names one (`["sh", "-c", "..."]`). `on` are kinds of events; an attempt gives up after `timeout_s`.
 
     Raises:
         ValueError: the route could never deliver: the message says what to write instead.
@@ -81,7 +81,7 @@ class Route:
         if unknown or not self.on:
             raise ValueError(f"on = {unknown or []}: name one or more of {', '.join(sorted(EVENT_KINDS))}")
         if not (math.isfinite(self.timeout_s) and 0 < self.timeout_s <= MAX_TIMEOUT_S):
-            raise ValueError(f"timeout_s = {self.timeout_s}: it must be above 0 and at most {MAX_TIMEOUT_S:.0f} seconds")
+            raise ValueError(f"timeout_s = {self.timeout_s}: write more than 0 and at most {MAX_TIMEOUT_S:.0f} seconds")
         if not self.target or not all(self.target):
             raise ValueError(f"the {self.kind} has no target")
         if self.kind == "webhook":
@@ -91,7 +91,7 @@ class Route:
 
     @property
     def label(self) -> str:
-        """What to call the route in front of people: its name, or its kind and the part of its target that is no secret."""
+        """What to call the route in front of people: its name, or its kind and what is no secret of its target."""
         if self.name:
             return self.name
         if self.kind == "webhook":
@@ -115,7 +115,7 @@ def resolve(text: str) -> str:
         return text
     value = os.environ.get(found[1], "")
     if not value:
-        raise ValueError(f"the environment variable {found[1]} is not set, and a notify route takes its value from there")
+        raise ValueError(f"a notify route reads the environment variable {found[1]}, and that is not set")
     return value
 
 
