@@ -1,5 +1,6 @@
 # Every target sets itself up: git, make and a Python of 3.11 or newer are enough.
 # `make PYTHON=/path/to/python3.13 test` picks the interpreter; `make clean` first when the environment exists.
+# `make test ARGS="-k clock"` hands arguments on to pytest.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-dev
 UV_STAMP := $(VENV)/.stamp-uv
 
-export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -23,10 +23,10 @@ demo: $(STAMP) ## the runaway night, live, without and with the gate (under a mi
 	$(BIN)/spendgate demo
 
 test: $(STAMP) ## the quick suite: tests, README, docs, doctests (under 10 minutes on two cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ARGS)
 
 test-long: $(STAMP) ## everything, the long proofs included
-	$(BIN)/python -m pytest -m "long or not long"
+	$(BIN)/python -m pytest -m "long or not long" --hypothesis-profile=long $(ARGS)
 
 lint: $(STAMP) ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -69,5 +69,5 @@ $(STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(UV_STAMP): | $(BIN)/python
-	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip install --quiet --quiet uv
 	@touch $@

@@ -4,8 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Proofs are judged by what they find, not by how fast this machine is today.
+settings.register_profile("quick", settings(), deadline=None)
+settings.register_profile("long", settings.get_profile("quick"), max_examples=2000)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")
