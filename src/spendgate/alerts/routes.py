@@ -20,7 +20,7 @@ Security = Literal["none", "starttls", "tls"]
 
 ROUTE_KINDS = ("webhook", "mail", "command")
 SECURITIES = ("none", "starttls", "tls")
-EVENT_KINDS = frozenset({"allowing", "blocked", "clock", "limits", "lost", "reset", "tripped", "warned"})
+EVENT_KINDS = frozenset({"allowing", "blocked", "clock", "limits", "lost", "observed", "reset", "tripped", "warned"})
 """Every kind of event that a route may ask for."""
 DEFAULT_ON = frozenset({"blocked", "lost", "tripped", "warned"})
 """What wakes somebody unless the route says otherwise."""

@@ -1,0 +1,175 @@
+"""What to say about an event: what happened, to which budget, how much, and what to do about it.
+
+>>> data = {"unit": "calls", "window": "day", "amount": 20_000, "spent": 16_000, "held": 12, "share": "0.8"}
+>>> headline, sentences = words(Event(0, "warned", "clearbit-daily", "", data))
+>>> headline
+"limit 'clearbit-daily' is at 80% for all calls"
+>>> sentences[1]
+'It is 20,000 calls per day: 16,000 calls spent, 12 calls held by running calls.'
+"""
+
+from collections.abc import Callable
+
+from spendgate.clock import moment
+from spendgate.ledger import Event
+from spendgate.limits import EVERY, in_units
+from spendgate.money import dollars
+
+Words = tuple[str, list[str]]
+"""A headline, and sentences."""
+
+
+def words(event: Event) -> Words:
+    """A headline and the sentences under it; an event of a kind nobody knows is still told."""
+    return _WORDS.get(event.kind, _unknown)(event)
+
+
+def _blocked(event: Event) -> Words:
+    frees = event.data.get("frees_at")
+    return f"limit {event.limit!r} refuses calls of {_scope(event)}", [
+        f"The limit {event.limit!r} leaves no room for {_scope(event)}.",
+        f"{_standing(event)} The refused call asked for {_amount(event, 'requested')}.",
+        "Calls that do not fit are refused before they are sent: they cost nothing. This is said once per episode.",
+        f"Enough frees at {say_when(frees)}." if frees else "`spendgate status` shows when enough frees.",
+        "What to do: `spendgate report` shows which work spends it. If it is meant, raise the limit; if not, stop it.",
+    ]
+
+
+def _observed(event: Event) -> Words:
+    return f"limit {event.limit!r} is passed by calls of {_scope(event)}", [
+        f"The limit {event.limit!r} has no room left for {_scope(event)}, but it lets calls through.",
+        _standing(event),
+        'What to do: set at_limit = "refuse" for this limit, and mode = "enforce", to have such calls refused.',
+    ]
+
+
+def _allowing(event: Event) -> Words:
+    return f"limit {event.limit!r} lets calls of {_scope(event)} pass again", [
+        f"The limit {event.limit!r} has room for {_scope(event)} again.",
+        _refused(event),
+    ]
+
+
+def _warned(event: Event) -> Words:
+    percent = _percent(event.data.get("share"))
+    return f"limit {event.limit!r} is at {percent} for {_scope(event)}", [
+        f"The limit {event.limit!r} has reached {percent} for {_scope(event)}.",
+        _standing(event),
+        "Nothing is refused yet. What to do: `spendgate status` shows what is left, `spendgate report` who spends it.",
+    ]
+
+
+def _tripped(event: Event) -> Words:
+    reset_at = event.data.get("reset_at")
+    target = "--all" if event.scope == EVERY else event.scope
+    until = f"until {say_when(reset_at)}" if reset_at else "until somebody resets it"
+    return f"the breaker for {_scope(event)} was tripped", [
+        f"Somebody tripped the breaker for {_scope(event)}: {event.data.get('reason') or 'no reason given'}.",
+        f"Every call of it is refused {until}.",
+        f"What to do: `spendgate breaker reset {target}` lets calls through again.",
+    ]
+
+
+def _reset(event: Event) -> Words:
+    return f"the breaker for {_scope(event)} was reset", [
+        f"Calls of {_scope(event)} pass again: {event.data.get('because') or 'the breaker was reset'}.",
+        _refused(event),
+    ]
+
+
+def _limits(event: Event) -> Words:
+    return "the limits in force have changed", [
+        f"Other limits are in force from now on. They come from {event.data.get('source') or 'another file'}.",
+        "What to do: if nobody meant this, `spendgate limits check` says in words what they allow.",
+    ]
+
+
+def _lost(event: Event) -> Words:
+    missing = _whole(event.data.get("usd"))
+    return "the ledger has lost entries", [
+        "The ledger is behind its own record of how far it had come: its last entries are gone.",
+        "A restored backup, a torn write or a replaced file does that.",
+        f"Missing as far as is known: {dollars(missing)}." if missing else "How much they came to is not known.",
+        "What to do: `spendgate doctor` says what is missing and how to go on.",
+    ]
+
+
+def _clock(_: Event) -> Words:
+    return "the clock has jumped", [
+        "The machine's clock moved in a way that time does not. No window was reopened by it.",
+        "What to do: check time synchronisation on this machine; `spendgate doctor` shows the details.",
+    ]
+
+
+def _test(_: Event) -> Words:
+    return "this is a test", [
+        "Somebody ran `spendgate notify test`. Nothing has happened to any budget.",
+        "If you read this, alerts reach you by this route.",
+    ]
+
+
+def _unknown(event: Event) -> Words:
+    headline = f"{event.kind} {event.limit}".strip()
+    return headline, [f"An event of the kind {event.kind!r} was recorded for {_scope(event)}."]
+
+
+_WORDS: dict[str, Callable[[Event], Words]] = {
+    "allowing": _allowing,
+    "blocked": _blocked,
+    "clock": _clock,
+    "limits": _limits,
+    "lost": _lost,
+    "observed": _observed,
+    "reset": _reset,
+    "test": _test,
+    "tripped": _tripped,
+    "warned": _warned,
+}
+
+
+def say_when(at: int) -> str:
+    """An instant for a reader."""
+    return f"{moment(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def one_line(text: str) -> str:
+    """Text that fits a mail's subject: one line, no control characters, at most 200 characters.
+
+    >>> one_line("trip" + chr(10) + "Bcc: everybody@example.com")
+    'trip Bcc: everybody@example.com'
+    """
+    return "".join(sign if sign.isprintable() else " " for sign in text)[:200]
+
+
+def _standing(event: Event) -> str:
+    window = event.data.get("window", "window")
+    spent, held = _amount(event, "spent"), _amount(event, "held")
+    return f"It is {_amount(event, 'amount')} per {window}: {spent} spent, {held} held by running calls."
+
+
+def _refused(event: Event) -> str:
+    calls = _whole(event.data.get("refused_calls"))
+    since = event.data.get("since_at")
+    asked = dollars(_whole(event.data.get("refused_usd")))
+    when = f" since {say_when(since)}" if since else ""
+    return f"Refused{when}: {calls:,} call{'s' * (calls != 1)} that asked for {asked} together."
+
+
+def _scope(event: Event) -> str:
+    return "all calls" if event.scope in ("", EVERY) else event.scope
+
+
+def _amount(event: Event, name: str) -> str:
+    parts, unit = _whole(event.data.get(name)), str(event.data.get("unit", "usd"))
+    return dollars(parts) if unit == "usd" else f"{in_units(parts, unit):,} {unit}"
+
+
+def _percent(share: object) -> str:
+    try:
+        return f"{float(str(share)):.0%}"
+    except ValueError:
+        return "a warning threshold"
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
