@@ -6,7 +6,6 @@ An instant is a whole number of microseconds since 1970-01-01 UTC: names of inst
 '2026-10-26T07:33:20+00:00'
 """
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -44,6 +43,8 @@ class SystemClock:
 
     async def sleep_async(self, span_s: float) -> None:
         """Waits `span_s` seconds without blocking the event loop."""
+        import asyncio
+
         await asyncio.sleep(span_s)
 
 
@@ -68,6 +69,8 @@ class FastClock:
 
     async def sleep_async(self, span_s: float) -> None:
         """Waits `span_s` seconds of the fast time without blocking the event loop."""
+        import asyncio
+
         await asyncio.sleep(span_s / self.speed)
 
 

@@ -324,6 +324,16 @@ class Store(Protocol):
     def compact(self, before_at: int, now_at: int) -> int:
         """Rolls entries that ended before an instant into daily sums; how many. No total changes."""
 
+    def fault(self) -> str:
+        """Why the ledger refuses every booking, such as a lost tail; empty where it does not."""
+
+    def accept_loss(self, usd: int | None, note: str, actor: Actor, now_at: int) -> int:
+        """Goes on after a lost tail: charges `usd`, or what is known to be missing, to every limit in dollars.
+
+        Returns:
+            The nano-dollars charged.
+        """
+
     def check(self) -> list[str]:
         """What is wrong with the ledger, in words: buckets against entries, sums, checksums. Empty where all is well."""
 

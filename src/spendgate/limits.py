@@ -11,7 +11,7 @@ True
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import translate
@@ -157,9 +157,9 @@ def matches(pattern: str, value: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _glob(pattern: str) -> Any:
+def _glob(pattern: str) -> Callable[[str], bool]:
     if not any(sign in pattern for sign in "*?["):
-        return pattern.__eq__
+        return lambda value: value == pattern
     found = re.compile(translate(pattern)).match
     return lambda value: found(value) is not None
 

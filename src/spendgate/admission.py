@@ -1,0 +1,100 @@
+"""Whether a limit leaves room: pure decisions over one counter, shared by every store.
+
+A `Counter` is one limit in one scope: what was settled in the window, what is held, and where its warnings and its
+episode of refusals stand. Amounts are in the limit's smallest parts, instants in microseconds.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from spendgate.limits import Limit
+
+REARM = 9
+"""Tenths of a threshold below which a warning may fire again, and of a limit below which an episode is over."""
+
+
+@dataclass(slots=True)
+class Counter:
+    """A limit's running totals in one scope.
+
+    `settled` sums the buckets from `oldest` to `newest`; `held` weighs in every window however old it is. `next_at`
+    is the first instant at which a paced or throttled call may go; `warned` has a bit per threshold that has fired.
+    """
+
+    oldest: int
+    newest: int = 0
+    settled: int = 0
+    held: int = 0
+    next_at: int = 0
+    warned: int = 0
+    blocked_at: int = 0
+    refused_calls: int = 0
+    refused_usd: int = 0
+
+    @property
+    def used(self) -> int:
+        """What counts against the limit now."""
+        return self.settled + self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one limit says to one call. `next_at` is the counter's new one if the call is admitted."""
+
+    kind: Literal["fits", "over", "wait"]
+    next_at: int
+    wait_until: int = 0
+    mark: str = ""
+    reason: str = ""
+
+
+def judge(limit: Limit, counter: Counter, parts: int, at: int, extra: int = 0) -> Verdict:
+    """Whether `parts` more fit at an instant; `extra` weighs on the scope from outside its counter."""
+    used = counter.settled + counter.held + extra
+    if parts == 0:
+        return Verdict("fits", counter.next_at)
+    if used + parts <= limit.amount:
+        if limit.pace_above < 0 or used + parts <= limit.pace_above:
+            return Verdict("fits", counter.next_at)
+        return _paced(limit, counter, parts, used, at)
+    if limit.at_limit == "observe":
+        return Verdict("fits", counter.next_at, mark="observed")
+    if limit.at_limit == "throttle":
+        return _throttled(limit, counter, at)
+    return Verdict("over", counter.next_at)
+
+
+def _paced(limit: Limit, counter: Counter, parts: int, used: int, at: int) -> Verdict:
+    """Spreads what is left evenly over the rest of the period."""
+    if at < counter.next_at:
+        return Verdict("wait", counter.next_at, counter.next_at, reason="What is left is spread over the period.")
+    ends_at = limit.window.leaves_at(limit.window.bucket(at))
+    pause = -(-parts * (ends_at - at) // (limit.amount - used))
+    return Verdict("fits", at + pause)
+
+
+def _throttled(limit: Limit, counter: Counter, at: int) -> Verdict:
+    """One call per pause, however far beyond the limit; a pause set by pacing is not waited out."""
+    next_at = min(counter.next_at, at + limit.throttle_every)
+    if at < next_at:
+        return Verdict("wait", next_at, next_at, mark="throttled", reason="The limit is used up; calls go on slowly.")
+    return Verdict("fits", at + limit.throttle_every, mark="throttled")
+
+
+def crossed(limit: Limit, counter: Counter) -> list[int]:
+    """The thresholds (as indices) that the counter has newly reached; re-arms those it has fallen well below."""
+    fired = []
+    for index, threshold in enumerate(limit.thresholds):
+        bit = 1 << index
+        if counter.used >= threshold > 0:
+            if not counter.warned & bit:
+                counter.warned |= bit
+                fired.append(index)
+        elif counter.warned & bit and counter.used * 10 < threshold * REARM:
+            counter.warned &= ~bit
+    return fired
+
+
+def episode_over(limit: Limit, counter: Counter) -> bool:
+    """Whether an episode of refusals has ended: the scope is blocked in name, and well below its limit again."""
+    return counter.blocked_at != 0 and counter.used * 10 < limit.amount * REARM

@@ -1,0 +1,123 @@
+"""Counters and their buckets, kept in step: moved on with time, weighed, and built anew from the entries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from spendgate.admission import Counter
+from spendgate.ledger import Entry
+from spendgate.limits import OTHER, Limit
+from spendgate.reservation import State
+from spendgate.stores.force import InForce
+from spendgate.stores.tables import Tables
+
+
+def advance(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, at: int) -> None:
+    """Lets the buckets that have left the window go, and writes what that leaves."""
+    oldest = limit.window.oldest(at)
+    if oldest <= counter.oldest:
+        return
+    held_buckets = counter.newest >= counter.oldest and counter.settled
+    counter.oldest = oldest
+    if held_buckets:
+        counter.settled -= tables.expire_buckets(limit_id, scope, oldest)
+        tables.put_counter(limit_id, scope, counter)
+
+
+def add(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, parts: int, at: int) -> None:
+    """Books parts in the bucket of an instant, unless that bucket has already left the window."""
+    bucket = limit.window.bucket(at)
+    if parts == 0 or bucket < counter.oldest:
+        return
+    counter.settled += parts
+    counter.newest = max(counter.newest, bucket)
+    tables.add_bucket(limit_id, scope, bucket, parts)
+
+
+def frees_at(tables: Tables, limit: Limit, limit_id: int, scope: str, needed: int) -> int | None:
+    """When at least `needed` parts will have left the window; None where settled spending is not enough for that."""
+    freed = 0
+    for bucket, parts in tables.buckets(limit_id, scope):
+        freed += parts
+        if freed >= needed:
+            return limit.window.leaves_at(bucket)
+    return None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a counter and its buckets must be, from the entries alone."""
+
+    held: int = 0
+    buckets: dict[int, int] = field(default_factory=dict)
+
+
+def tally(entries: Iterable[Entry], force: InForce, at: int) -> dict[tuple[int, str], Tally]:
+    """The counters that these entries make at an instant, by limit number and scope."""
+    tallies: dict[tuple[int, str], Tally] = {}
+    for entry in entries:
+        for limit, limit_id, own_scope in force.applying(entry.call, "lost" in entry.marks):
+            parts = entry.weight.of(limit.unit)
+            bucket = limit.window.bucket(entry.counted_at)
+            if parts == 0 or (entry.state is not State.HELD and bucket < limit.window.oldest(at)):
+                continue
+            scope = OTHER if limit_id in entry.others else own_scope
+            found = tallies.setdefault((limit_id, scope), Tally())
+            if entry.state is State.HELD:
+                found.held += parts
+            else:
+                found.buckets[bucket] = found.buckets.get(bucket, 0) + parts
+    return tallies
+
+
+def rebuild(tables: Tables, force: InForce, limit_ids: set[int], at: int, max_scopes: int) -> None:
+    """Makes the rows of some limits anew from the entries; warnings and episodes stay as they were."""
+    rows = [(limit, limit_id) for limit, limit_id in force.rows if limit_id in limit_ids]
+    if not rows:
+        return
+    kept = {(limit_id, scope): counter for _, limit_id in rows for scope, counter in tables.counters(limit_id)}
+    for _, limit_id in rows:
+        tables.drop_counters(limit_id)
+    entries = tables.weighing(min(limit.window.starts_at(at) for limit, _ in rows))
+    found = tally(_with_scopes(tables, force, limit_ids, entries, max_scopes), force, at)
+    limits = {limit_id: limit for limit, limit_id in rows}
+    for (limit_id, scope), sums in found.items():
+        if limit_id in limits:
+            _write(tables, limits[limit_id], limit_id, scope, sums, kept.pop((limit_id, scope), None), at)
+    for (limit_id, scope), counter in kept.items():
+        if counter.blocked_at:
+            _write(tables, limits[limit_id], limit_id, scope, Tally(), counter, at)
+
+
+def _write(
+    tables: Tables, limit: Limit, limit_id: int, scope: str, sums: Tally, old: Counter | None, at: int
+) -> None:
+    counter = replace(old) if old else Counter(oldest=0)
+    counter.oldest = limit.window.oldest(at)
+    counter.newest = max(sums.buckets, default=0)
+    counter.settled = sum(sums.buckets.values())
+    counter.held = sums.held
+    counter.blocked_at = min(counter.blocked_at, at)
+    tables.put_counter(limit_id, scope, counter)
+    for bucket, parts in sums.buckets.items():
+        tables.add_bucket(limit_id, scope, bucket, parts)
+
+
+def _with_scopes(
+    tables: Tables, force: InForce, limit_ids: set[int], entries: Iterable[Entry], max_scopes: int
+) -> list[Entry]:
+    """Decides anew, in order, which entries count among the `other` scopes of the limits being rebuilt."""
+    seen: dict[int, set[str]] = {limit_id: set() for limit_id in limit_ids}
+    decided = []
+    for entry in entries:
+        others = {i for i in entry.others if i not in limit_ids}
+        for _, limit_id, scope in force.applying(entry.call, "lost" in entry.marks):
+            if limit_id in limit_ids and scope not in seen[limit_id]:
+                if len(seen[limit_id]) < max_scopes:
+                    seen[limit_id].add(scope)
+                else:
+                    others.add(limit_id)
+        if others != set(entry.others):
+            entry = replace(entry, others=tuple(sorted(others)))
+            tables.update(entry)
+        decided.append(entry)
+    return decided

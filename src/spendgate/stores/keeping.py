@@ -1,0 +1,277 @@
+"""A store as everyone sees it, made of transactions over tables: `memory` and `sqlite` only add where rows live."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from spendgate.call import Call
+from spendgate.clock import DAY, MINUTE, SECOND
+from spendgate.errors import ReservationStateError
+from spendgate.ledger import (
+    Actor,
+    Breaker,
+    Entry,
+    Event,
+    Held,
+    HoldRequest,
+    LimitsVersion,
+    Outcome,
+    Refused,
+    Settled,
+    Standing,
+    Weight,
+)
+from spendgate.limits import MAX_SCOPES, LimitSet
+from spendgate.reservation import State
+from spendgate.stores import counting
+from spendgate.stores.force import InForce, keyed
+from spendgate.stores.posting import Posting, read_breakers, write_breaker
+from spendgate.stores.tables import Meta, Tables
+
+BACK_TOLERANCE = 5 * SECOND
+"""A clock that goes back by less is waited out; by more, what it had dated into the future is dated back."""
+COMPACT_MARGIN = 40 * DAY
+
+T = TypeVar("T")
+
+
+class LedgerStore(ABC):
+    """The bookings of `posting` as a store. Subclasses say how a transaction reads and writes tables."""
+
+    def __init__(self, max_scopes: int = MAX_SCOPES) -> None:
+        self.max_scopes = max_scopes
+        self._force = InForce(0, LimitSet(()), {})
+
+    @abstractmethod
+    def _write(self, work: Callable[[Tables], T]) -> T:
+        """Runs `work` in a transaction that nobody else writes in, and keeps all of it or nothing."""
+
+    @abstractmethod
+    def _read(self, work: Callable[[Tables], T]) -> T:
+        """Runs `work` on one unchanging view of the tables."""
+
+    def _post(self, now_at: int, work: Callable[[Posting], T]) -> T:
+        def posted(tables: Tables) -> T:
+            meta = tables.meta()
+            force = self._in_force(tables, meta)
+            at = _clock_in(tables, meta, force, now_at, self.max_scopes)
+            result = work(Posting(tables, meta, force, at, self.max_scopes))
+            tables.put_meta(meta)
+            return result
+
+        return self._write(posted)
+
+    def _in_force(self, tables: Tables, meta: Meta) -> InForce:
+        """The limits that the ledger has in force, whatever this process was opened with."""
+        if self._force.version != meta.limits_version:
+            version = tables.limits_version(meta.limits_version)
+            limits = version.limits if version else LimitSet(())
+            self._force = InForce(meta.limits_version, limits, tables.limit_ids())
+        return self._force
+
+    def hold(self, request: HoldRequest, now_at: int) -> Held | Refused | Breaker:
+        """Reads every window that applies and sets the money aside, or sets nothing aside."""
+        return self._post(now_at, lambda posting: posting.hold(request))
+
+    def settle(self, hold_id: str, outcome: Outcome, now_at: int) -> Settled:
+        """Ends a reservation with what the call did cost. The same again is the same answer."""
+        return self._post(now_at, lambda posting: posting.settle(_known(posting.tables, hold_id), outcome))
+
+    def void(self, hold_id: str, now_at: int) -> Settled:
+        """Ends a reservation of a call that cost nothing. The same again is the same answer."""
+        return self._post(now_at, lambda posting: posting.void(_known(posting.tables, hold_id)))
+
+    def book(self, request: HoldRequest, now_at: int) -> Settled:
+        """Books a call that was made without a reservation, whatever the limits say."""
+        return self._post(now_at, lambda posting: posting.book(request))
+
+    def lapse_due(self, now_at: int) -> None:
+        """Lets every reservation lapse whose time has come. Nothing depends on it: decisions see to it themselves."""
+        self._post(now_at, lambda posting: posting.lapse_due(1 << 31))
+
+    def standings(self, now_at: int) -> list[Standing]:
+        """Every limit in every scope that has spent, held or refused something."""
+
+        def look(tables: Tables) -> list[Standing]:
+            meta = tables.meta()
+            at = max(now_at, meta.latest_at) if now_at > meta.latest_at - BACK_TOLERANCE else now_at
+            return _standings(tables, self._in_force(tables, meta), at)
+
+        return self._read(look)
+
+    def limits(self) -> LimitsVersion:
+        """The limits in force."""
+
+        def look(tables: Tables) -> LimitsVersion:
+            found = tables.limits_version(tables.meta().limits_version)
+            return found or LimitsVersion(0, 0, "", Actor(), LimitSet(()))
+
+        return self._read(look)
+
+    def limits_history(self) -> list[LimitsVersion]:
+        """Every set of limits that ever was in force, oldest first."""
+        return self._read(lambda tables: tables.limits_versions())
+
+    def apply_limits(self, limits: LimitSet, source: str, actor: Actor, now_at: int) -> bool:
+        """Puts a set of limits in force for every process. False where it already is."""
+        if self.limits().version and self.limits().limits.dumps() == limits.dumps():
+            return False
+
+        def apply(posting: Posting) -> bool:
+            tables, meta = posting.tables, posting.meta
+            current = tables.limits_version(meta.limits_version)
+            if current is not None and current.limits.dumps() == limits.dumps():
+                return False
+            meta.limits_version += 1
+            meta.head += 1
+            tables.add_limits_version(LimitsVersion(meta.limits_version, posting.at, source, actor, limits))
+            self._renumber(posting, limits)
+            data = {"version": meta.limits_version, "source": source, "host": actor.host, "pid": actor.pid}
+            tables.add_event(Event(posting.at, "limits", data={**data, "program": actor.program}))
+            return True
+
+        return self._post(now_at, apply)
+
+    def _renumber(self, posting: Posting, limits: LimitSet) -> None:
+        """Gives new limits their rows, built from the entries, and takes them from those that are gone."""
+        tables = posting.tables
+        old = tables.limit_ids()
+        keys = [key for key, _ in keyed(limits.limits)]
+        top = max(old.values(), default=0)
+        ids = {key: old.get(key, 0) or (top := top + 1) for key in keys}
+        for key, limit_id in old.items():
+            if key not in ids:
+                tables.drop_counters(limit_id)
+        tables.put_limit_ids(ids)
+        force = InForce(posting.meta.limits_version, limits, ids)
+        fresh = {limit_id for key, limit_id in ids.items() if key not in old}
+        counting.rebuild(tables, force, fresh, posting.at, self.max_scopes)
+
+    def breakers(self, now_at: int) -> tuple[Breaker, ...]:
+        """The breakers that are tripped."""
+        found = self._read(lambda tables: read_breakers(tables.meta().breakers))
+        return tuple(one for one in found if one.reset_at is None or now_at < one.reset_at)
+
+    def trip(self, breaker: Breaker, actor: Actor, now_at: int) -> Event:
+        """Blocks every call that the breaker's pattern fits. Tripped again, it takes the new reason and time."""
+
+        def add(posting: Posting) -> Event:
+            meta = posting.meta
+            states = json.loads(meta.breakers) if meta.breakers else []
+            states = [one for one in states if (one["field"], one["pattern"]) != (breaker.field, breaker.pattern)]
+            tripped = replace(breaker, since_at=posting.at)
+            meta.breakers = json.dumps([*states, write_breaker(tripped)])
+            meta.head += 1
+            data = {"reason": breaker.reason, "reset_at": breaker.reset_at, "host": actor.host, "pid": actor.pid}
+            event = Event(posting.at, "tripped", "", str(breaker), {**data, "program": actor.program})
+            posting.tables.add_event(event)
+            return event
+
+        return self._post(now_at, add)
+
+    def reset(self, breaker_field: str, pattern: str, actor: Actor, now_at: int) -> tuple[Event, ...]:
+        """Lets the calls through again; empty where nothing was tripped. `*` on `*` resets every breaker."""
+
+        def clear(posting: Posting) -> tuple[Event, ...]:
+            meta = posting.meta
+            states = json.loads(meta.breakers) if meta.breakers else []
+            every = (breaker_field, pattern) == ("*", "*")
+            for state in list(states):
+                if every or (state["field"], state["pattern"]) == (breaker_field, pattern):
+                    states.remove(state)
+                    posting.tell_reset(state, f"reset by {actor.program or actor.host or 'somebody'}")
+            meta.breakers = json.dumps(states) if states else ""
+            meta.head += 1
+            return tuple(posting.events)
+
+        return self._post(now_at, clear)
+
+    def processed(self, service: str, count: int, now_at: int) -> None:
+        """Adds to the work done by a service: what cost is compared with."""
+        self._write(lambda tables: tables.add_work(service, now_at - now_at % MINUTE, count))
+
+    def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
+        """Adds history that counts in reports and never in windows: (added, already there, by `Entry.id`)."""
+        return self._write(lambda tables: tables.add_imported(entries))
+
+    def compact(self, before_at: int, now_at: int) -> int:
+        """Rolls entries that ended before an instant into daily sums; how many. No total changes.
+
+        Raises:
+            ValueError: the instant is so late that windows may still need the entries; nothing was changed.
+        """
+
+        def roll(posting: Posting) -> int:
+            needed = min((limit.window.starts_at(posting.at) for limit, _ in posting.force.rows), default=posting.at)
+            if before_at > min(needed, posting.at) - COMPACT_MARGIN:
+                raise ValueError("entries that windows may still need cannot be rolled up; keep at least 40 days more")
+            posting.meta.head += 1
+            return posting.tables.compact(before_at)
+
+        return self._post(now_at, roll)
+
+    def charge_lost(self, usd: int, note: str, actor: Actor, now_at: int) -> None:
+        """Books dollars that the ledger has lost sight of; they weigh on every limit in dollars, in all its scopes."""
+
+        def charge(posting: Posting) -> None:
+            meta = posting.meta
+            request = HoldRequest(Call(), Weight(usd=usd), actor, marks=frozenset({"lost"}))
+            entry = posting.book(request).entry
+            windows = [limit.window.leaves_at(limit.window.bucket(posting.at)) for limit, _ in posting.force.rows]
+            meta.lost_until = max([meta.lost_until, *windows])
+            data = {"usd": usd, "note": note, "entry": entry.id, "host": actor.host, "pid": actor.pid}
+            posting.tables.add_event(Event(posting.at, "lost", data=data))
+
+        self._post(now_at, charge)
+
+
+def _known(tables: Tables, hold_id: str) -> Entry:
+    seq, _, _ = hold_id.partition("-")
+    entry = tables.entry(int(seq)) if seq.isascii() and seq.isdigit() and len(seq) < 19 else None
+    if entry is None or entry.id != hold_id:
+        raise ReservationStateError(
+            f"reservation {hold_id[:60]!r} is not known to this ledger: is it from another one? Nothing was changed."
+        )
+    return entry
+
+
+def _clock_in(tables: Tables, meta: Meta, force: InForce, now_at: int, max_scopes: int) -> int:
+    """The instant to decide at: never before what was decided already.
+
+    A clock that went back a good way was wrong before: what it had dated later than now is dated now, so that it goes
+    on counting, and for no longer than a whole window from now.
+    """
+    if now_at >= meta.latest_at - BACK_TOLERANCE:
+        meta.latest_at = max(meta.latest_at, now_at)
+        return meta.latest_at
+    tables.redate(now_at)
+    shift = meta.latest_at - now_at
+    for _, limit_id in force.rows:
+        for scope, counter in tables.counters(limit_id):
+            if counter.next_at > now_at:
+                counter.next_at = max(now_at, counter.next_at - shift)
+                tables.put_counter(limit_id, scope, counter)
+    counting.rebuild(tables, force, {limit_id for _, limit_id in force.rows}, now_at, max_scopes)
+    tables.add_event(Event(now_at, "clock", data={"back_to": now_at, "from": meta.latest_at}))
+    meta.latest_at = now_at
+    meta.next_lapse_at = tables.next_lapse()
+    meta.lost_until = max(now_at, meta.lost_until - shift) if meta.lost_until else 0
+    meta.head += 1
+    return now_at
+
+
+def _standings(tables: Tables, force: InForce, at: int) -> list[Standing]:
+    found = []
+    for limit, limit_id in force.rows:
+        oldest = limit.window.oldest(at)
+        for scope, counter in sorted(tables.counters(limit_id)):
+            live = [(bucket, parts) for bucket, parts in tables.buckets(limit_id, scope) if bucket >= oldest]
+            spent = sum(parts for _, parts in live)
+            first = min((bucket for bucket, parts in live if parts), default=None)
+            frees = None if first is None else limit.window.leaves_at(first)
+            refused = (counter.blocked_at, counter.refused_calls, counter.refused_usd)
+            if spent or counter.held or counter.blocked_at:
+                found.append(Standing(limit, scope, spent, counter.held, frees, *refused))
+    return found

@@ -1,0 +1,379 @@
+"""The bookings of one transaction: hold, settle, void and lapse, the same for every store.
+
+Read `Posting.hold` top to bottom: it is the one atomic step that everything else may rely on.
+"""
+
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+
+from spendgate.admission import Counter, Verdict, crossed, episode_over, judge
+from spendgate.call import Call
+from spendgate.clock import SECOND
+from spendgate.errors import ReservationStateError
+from spendgate.ledger import Breaker, Entry, Event, Held, HoldRequest, Outcome, Refused, Settled, Weight
+from spendgate.limits import EVERY, OTHER, Limit, matches
+from spendgate.reservation import State, after
+from spendgate.stores import counting
+from spendgate.stores.force import InForce
+from spendgate.stores.tables import NEVER, Meta, Tables
+
+LAPSE_BATCH = 64
+"""How many due reservations a decision lets lapse on its way; before it refuses, it sees to all of them."""
+HELD_RETRY = SECOND
+"""How long to wait before asking again where held money fills the window."""
+
+
+@dataclass(slots=True)
+class _Judged:
+    limit: Limit
+    limit_id: int
+    scope: str
+    counter: Counter
+    parts: int
+    extra: int
+    verdict: Verdict
+
+
+class Posting:
+    """What one transaction books at one instant. `events` are the changes of state that it made."""
+
+    def __init__(self, tables: Tables, meta: Meta, force: InForce, at: int, max_scopes: int) -> None:
+        self.tables = tables
+        self.meta = meta
+        self.force = force
+        self.at = at
+        self.max_scopes = max_scopes
+        self.events: list[Event] = []
+        self._others: tuple[int, ...] = ()
+
+    def hold(self, request: HoldRequest) -> Held | Refused | Breaker:
+        """Sets money aside, or says why not."""
+        self.lapse_due(LAPSE_BATCH)
+        if self.meta.breakers:
+            breaker = self._tripped(request)
+            if breaker is not None and request.enforce:
+                return breaker
+        weight, position = self._weigh(request)
+        judged = self._judge(request, weight)
+        if any(one.verdict.kind != "fits" for one in judged) and self.lapse_due(NEVER):
+            judged = self._judge(request, weight)
+        if request.enforce and any(one.verdict.kind != "fits" for one in judged):
+            return self._refuse(judged, weight)
+        entry = self._enter(request, weight, position, judged)
+        return Held(entry.id, weight, self.at, entry.marks, self._told())
+
+    def book(self, request: HoldRequest) -> Settled:
+        """Books a call that has already cost its weight, whatever the limits say."""
+        weight, position = self._weigh(request)
+        judged = self._judge(request, weight)
+        entry = self._enter(replace(request, enforce=False), weight, position, judged)
+        return self.settle(entry, Outcome())
+
+    def settle(self, entry: Entry, outcome: Outcome) -> Settled:
+        """Ends a reservation with what the call did cost."""
+        entry = self._lapsed_if_due(entry)
+        weight = _settled_weight(entry, outcome)
+        if entry.state is State.SETTLED and weight == entry.weight:
+            return Settled(entry, entry.reserved)
+        if entry.state is State.SETTLED:
+            raise ReservationStateError(
+                f"{entry.id} is already settled at {entry.weight} and cannot be settled again at {weight}: a reservation "
+                "ends once. Nothing was changed."
+            )
+        state = after(entry.state, "settle", entry.id)
+        marks = set(entry.marks | outcome.marks)
+        if weight.usd > entry.reserved.usd:
+            marks.add("overrun")
+        used = entry.tariff_units if outcome.tariff_units is None else outcome.tariff_units
+        self._move_tariff(entry, used - entry.tariff_units)
+        done = replace(
+            self._end(entry, state, weight, marks),
+            tariff_units=used,
+            usage=outcome.usage or entry.usage,
+            list_usd=entry.list_usd if outcome.list_usd is None else outcome.list_usd,
+            pricing=outcome.pricing or entry.pricing,
+        )
+        return self._booked(entry, done)
+
+    def void(self, entry: Entry) -> Settled:
+        """Ends a reservation of a call that cost nothing."""
+        entry = self._lapsed_if_due(entry)
+        if entry.state is State.VOIDED:
+            return Settled(entry, entry.reserved)
+        state = after(entry.state, "void", entry.id)
+        self._move_tariff(entry, -entry.tariff_units)
+        return self._booked(entry, replace(self._end(entry, state, Weight(), set(entry.marks)), tariff_units=0))
+
+    def lapse_due(self, most: int) -> bool:
+        """Lets up to `most` reservations lapse whose time has come; whether there were any."""
+        if self.at < self.meta.next_lapse_at:
+            return False
+        due = self.tables.due(self.at, most)
+        for entry in due:
+            self._lapse(entry)
+        self.meta.next_lapse_at = self.tables.next_lapse()
+        return bool(due)
+
+    def _lapsed_if_due(self, entry: Entry) -> Entry:
+        return self._lapse(entry) if entry.state is State.HELD and self.at >= entry.lapse_at else entry
+
+    def _lapse(self, entry: Entry) -> Entry:
+        done = replace(
+            entry, state=after(entry.state, "lapse"), counted_at=entry.lapse_at, ended_at=entry.lapse_at
+        )
+        return self._booked(entry, done).entry
+
+    def _end(self, entry: Entry, state: State, weight: Weight, marks: set[str]) -> Entry:
+        """The entry as it is after its end: late words count where the lapse was booked."""
+        late = entry.state is State.LAPSED
+        return replace(
+            entry,
+            state=state,
+            weight=weight,
+            counted_at=entry.counted_at if late else self.at,
+            ended_at=self.at,
+            marks=frozenset(marks | {"late"} if late else marks),
+        )
+
+    def _booked(self, entry: Entry, done: Entry) -> Settled:
+        """Moves an entry's weight from where it was to where it is, in every window, and writes it."""
+        for limit, limit_id, own_scope in self.force.applying(entry.call, "lost" in entry.marks):
+            before, now = entry.weight.of(limit.unit), done.weight.of(limit.unit)
+            if before == 0 and now == 0:
+                continue
+            scope = OTHER if limit_id in entry.others else own_scope
+            counter = self._counter(limit, limit_id, scope)
+            if entry.state is State.HELD:
+                counter.held -= before
+                before = 0
+            counting.add(self.tables, limit, limit_id, scope, counter, now - before, done.counted_at)
+            self._tell_state(limit, scope, counter)
+            self.tables.put_counter(limit_id, scope, counter)
+        self.meta.total += done.weight.usd - entry.weight.usd
+        self.meta.head += 1
+        done = replace(done, rev=self.meta.head, total=self.meta.total)
+        self.tables.update(done)
+        return Settled(done, entry.reserved, self._told())
+
+    def _weigh(self, request: HoldRequest) -> tuple[Weight, int]:
+        """The request's weight with what its tariff charges at this month's position, and that position."""
+        tariff = request.tariff
+        if tariff is None:
+            return request.weight, 0
+        position = self.tables.tariff_used(tariff.name, tariff.window.bucket(self.at))
+        usd = request.weight.usd + tariff.cost(position, request.tariff_units)
+        return replace(request.weight, usd=usd), position
+
+    def _move_tariff(self, entry: Entry, parts: int) -> None:
+        if entry.tariff is None or parts == 0:
+            return
+        period = entry.tariff.window.bucket(entry.held_at)
+        used = self.tables.tariff_used(entry.tariff.name, period)
+        self.tables.put_tariff_used(entry.tariff.name, period, max(used + parts, 0))
+
+    def _judge(self, request: HoldRequest, weight: Weight) -> list[_Judged]:
+        judged = []
+        self._others = ()
+        for limit, limit_id, own_scope in self.force.applying(request.call, "lost" in request.marks):
+            parts = weight.of(limit.unit)
+            if parts == 0:
+                continue
+            scope, counter = self._open(limit, limit_id, own_scope)
+            extra = self._lost(limit, limit_id)
+            verdict = judge(limit, counter, parts, self.at, extra)
+            judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
+        return judged
+
+    def _counter(self, limit: Limit, limit_id: int, scope: str, known: Counter | None = None) -> Counter:
+        counter = known or self.tables.counter(limit_id, scope)
+        if counter is None:
+            return Counter(oldest=limit.window.oldest(self.at))
+        counting.advance(self.tables, limit, limit_id, scope, counter, self.at)
+        return counter
+
+    def _open(self, limit: Limit, limit_id: int, scope: str) -> tuple[str, Counter]:
+        """The scope with its counter, or `other` where the scope would be one too many."""
+        counter = self.tables.counter(limit_id, scope)
+        if counter is None and limit.per and scope != EVERY and self._is_full(limit, limit_id):
+            self._others = (*self._others, limit_id)
+            return OTHER, self._counter(limit, limit_id, OTHER)
+        return scope, self._counter(limit, limit_id, scope, counter)
+
+    def _is_full(self, limit: Limit, limit_id: int) -> bool:
+        if self.tables.count_counters(limit_id) < self.max_scopes:
+            return False
+        self.tables.reclaim_counters(limit_id, limit.window.oldest(self.at))
+        return self.tables.count_counters(limit_id) >= self.max_scopes
+
+    def _lost(self, limit: Limit, limit_id: int) -> int:
+        if self.at >= self.meta.lost_until or not limit.per or limit.unit != "usd":
+            return 0
+        return self._counter(limit, limit_id, EVERY).used
+
+    def _enter(self, request: HoldRequest, weight: Weight, position: int, judged: list[_Judged]) -> Entry:
+        marks = set(request.marks)
+        for one in judged:
+            marks |= self._take(one, weight)
+        self.meta.head += 1
+        self.meta.total += weight.usd
+        lapse_at = self.at + request.lapse_after
+        self.meta.next_lapse_at = min(self.meta.next_lapse_at, lapse_at)
+        seq = self.meta.head
+        entry = Entry(
+            seq=seq,
+            id=f"{seq}-{random.getrandbits(32):08x}",  # noqa: S311 - tells two histories apart, keeps no secret
+            state=State.HELD,
+            call=request.call,
+            held_at=self.at,
+            lapse_at=lapse_at,
+            counted_at=self.at,
+            reserved=weight,
+            weight=weight,
+            actor=request.actor,
+            pricing=request.pricing,
+            tariff=request.tariff,
+            tariff_units=request.tariff_units,
+            tariff_position=position,
+            marks=frozenset(marks),
+            others=self._others,
+            rev=seq,
+            total=self.meta.total,
+        )
+        self.tables.insert(entry)
+        self._move_tariff(entry, entry.tariff_units)
+        return entry
+
+    def _take(self, one: _Judged, weight: Weight) -> set[str]:
+        """Adds a call's weight to one counter; the marks that this leaves on the entry."""
+        marks = {one.verdict.mark} if one.verdict.mark else set()
+        if one.verdict.kind != "fits":
+            marks.add("observed")
+        if "observed" in marks:
+            self._count_refusal(one, weight, "observed")
+        one.counter.held += one.parts
+        one.counter.next_at = one.verdict.next_at
+        self._tell_state(one.limit, one.scope, one.counter)
+        self.tables.put_counter(one.limit_id, one.scope, one.counter)
+        return marks
+
+    def _refuse(self, judged: list[_Judged], weight: Weight) -> Refused:
+        """Refuses by the limit that keeps the call waiting longest, and counts what was refused."""
+        refusals = []
+        for one in judged:
+            if one.verdict.kind == "fits":
+                continue
+            one.counter.next_at = one.verdict.next_at
+            self._count_refusal(one, weight, "blocked")
+            self.tables.put_counter(one.limit_id, one.scope, one.counter)
+            refusals.append(self._refusal(one))
+        worst = max(refusals, key=lambda refused: NEVER if refused.frees_at is None else refused.frees_at)
+        return replace(worst, events=self._told())
+
+    def _refusal(self, one: _Judged) -> Refused:
+        if one.verdict.kind == "wait":
+            frees: int | None = one.verdict.wait_until
+            wait: int | None = one.verdict.wait_until - self.at
+        else:
+            needed = one.counter.used + one.extra + one.parts - one.limit.amount
+            frees = counting.frees_at(self.tables, one.limit, one.limit_id, one.scope, needed)
+            if one.parts > one.limit.amount:
+                frees = wait = None
+            elif frees is None or one.counter.held >= needed:
+                wait = HELD_RETRY
+            else:
+                wait = frees - self.at
+        spent = one.counter.settled + one.extra
+        return Refused(
+            one.limit, one.scope, spent, one.counter.held, one.parts, frees, wait, one.verdict.reason
+        )
+
+    def _count_refusal(self, one: _Judged, weight: Weight, kind: str) -> None:
+        """An episode begins with its first refusal: one event, however many follow."""
+        counter = one.counter
+        if not counter.blocked_at:
+            counter.blocked_at = self.at
+            data = {"spent": counter.settled, "held": counter.held, "requested": one.parts, "amount": one.limit.amount}
+            self._tell(kind, one.limit, one.scope, data)
+        counter.refused_calls += 1
+        counter.refused_usd += weight.usd
+
+    def _tell_state(self, limit: Limit, scope: str, counter: Counter) -> None:
+        if counter.blocked_at and episode_over(limit, counter):
+            data = {"since_at": counter.blocked_at, "spent": counter.settled}
+            data |= {"refused_calls": counter.refused_calls, "refused_usd": counter.refused_usd}
+            self._tell("allowing", limit, scope, data)
+            counter.blocked_at = counter.refused_calls = counter.refused_usd = 0
+        if limit.thresholds:
+            for index in crossed(limit, counter):
+                share = sorted(limit.warn_at)[index]
+                data = {"spent": counter.settled, "held": counter.held, "amount": limit.amount}
+                self._tell("warned", limit, scope, {**data, "share": str(share)})
+
+    def _tell(self, kind: str, limit: Limit, scope: str, data: dict[str, object]) -> None:
+        event = Event(self.at, kind, limit.name, scope, {**data, "unit": limit.unit, "window": str(limit.window)})
+        self.events.append(event)
+        self.tables.add_event(event)
+
+    def _told(self) -> tuple[Event, ...]:
+        return tuple(self.events)
+
+    def _tripped(self, request: HoldRequest) -> Breaker | None:
+        """The first breaker that blocks the call; those whose time has come are reset."""
+        states = json.loads(self.meta.breakers)
+        blocking = None
+        for state in list(states):
+            if state["reset_at"] is not None and self.at >= state["reset_at"]:
+                states.remove(state)
+                self.tell_reset(state, "its time was up")
+            elif blocking is None and blocks(read_breaker(state), request.call):
+                blocking = read_breaker(state)
+                state["refused_calls"] += 1
+                state["refused_usd"] += request.weight.usd
+        self.meta.breakers = json.dumps(states) if states else ""
+        return blocking
+
+    def tell_reset(self, state: dict[str, object], reason: str) -> None:
+        """Records that a breaker lets calls through again, and what it refused meanwhile."""
+        event = Event(self.at, "reset", "", str(read_breaker(state)), {**state, "because": reason})
+        self.events.append(event)
+        self.tables.add_event(event)
+
+
+def _settled_weight(entry: Entry, outcome: Outcome) -> Weight:
+    """What a reservation weighs once settled; what the outcome leaves out stays as it was held.
+
+    Settled already, only the dollars are asked again: the same amount is the same answer.
+    """
+    was = entry.weight if entry.state is State.SETTLED else entry.reserved
+    usd = entry.reserved.usd if outcome.usd is None else outcome.usd
+    if entry.tariff is not None and outcome.tariff_units is not None:
+        usd = (outcome.usd or 0) + entry.tariff.cost(entry.tariff_position, outcome.tariff_units)
+    return Weight(
+        usd=usd,
+        calls=was.calls if outcome.calls is None else outcome.calls,
+        tokens=was.tokens if outcome.tokens is None else outcome.tokens,
+        units=was.units if outcome.units is None else outcome.units,
+    )
+
+
+def blocks(breaker: Breaker, call: Call) -> bool:
+    """Whether a tripped breaker stops a call."""
+    return breaker.field == "*" or matches(breaker.pattern, call.field(breaker.field))
+
+
+def read_breaker(state: dict[str, object]) -> Breaker:
+    """The breaker in a state that `write_breaker` wrote."""
+    fields = ("field", "pattern", "since_at", "reason", "reset_at")
+    return Breaker(**{name: state[name] for name in fields})  # type: ignore[arg-type]
+
+
+def write_breaker(breaker: Breaker) -> dict[str, object]:
+    """A breaker as plain data, with what it has refused so far."""
+    return {**asdict(breaker), "refused_calls": 0, "refused_usd": 0}
+
+
+def read_breakers(text: str) -> Iterable[Breaker]:
+    """The breakers in the ledger's own spelling."""
+    return [read_breaker(state) for state in json.loads(text)] if text else []

@@ -1,0 +1,97 @@
+"""The rows that a store keeps, read and written inside one transaction.
+
+The decisions in `posting` know only this protocol, so that a ledger in memory, in SQLite or elsewhere books alike.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from spendgate.admission import Counter
+from spendgate.ledger import Entry, Event, LimitsVersion
+
+NEVER = 1 << 62
+"""An instant after all others."""
+
+
+@dataclass(slots=True)
+class Meta:
+    """The ledger's one row about itself.
+
+    `head` counts writes; `total` is the running total in nano-dollars; `latest_at` the latest instant seen;
+    `next_lapse_at` no later than the first lapse due; `breakers` the tripped breakers as JSON, or empty; `lost_until`
+    the instant up to which a charge for lost entries weighs on every scope.
+    """
+
+    head: int = 0
+    total: int = 0
+    latest_at: int = 0
+    limits_version: int = 0
+    next_lapse_at: int = NEVER
+    breakers: str = ""
+    lost_until: int = 0
+
+
+def redated(entry: Entry, now_at: int) -> Entry:
+    """The entry with no instant after `now_at` but its lapse, which stays as far from the hold as it was."""
+    held_at = min(entry.held_at, now_at)
+    return replace(
+        entry,
+        held_at=held_at,
+        lapse_at=min(entry.lapse_at, held_at + entry.lapse_at - entry.held_at),
+        counted_at=min(entry.counted_at, now_at),
+        ended_at=min(entry.ended_at, now_at),
+    )
+
+
+class Tables(Protocol):
+    """What a transaction can read and write. A limit's rows go by its number, `limit_id`."""
+
+    def meta(self) -> Meta: ...
+    def put_meta(self, meta: Meta) -> None: ...
+
+    def counter(self, limit_id: int, scope: str) -> Counter | None: ...
+    def put_counter(self, limit_id: int, scope: str, counter: Counter) -> None: ...
+    def counters(self, limit_id: int) -> list[tuple[str, Counter]]: ...
+    def count_counters(self, limit_id: int) -> int: ...
+    def drop_counters(self, limit_id: int) -> None: ...
+    def reclaim_counters(self, limit_id: int, oldest: int) -> None:
+        """Forgets the scopes that weigh nothing: nothing held, no bucket from `oldest` on, no episode running."""
+
+    def add_bucket(self, limit_id: int, scope: str, bucket: int, parts: int) -> None: ...
+    def expire_buckets(self, limit_id: int, scope: str, oldest: int) -> int:
+        """Deletes the buckets before `oldest`; what they summed to."""
+
+    def buckets(self, limit_id: int, scope: str) -> list[tuple[int, int]]: ...
+
+    def entry(self, seq: int) -> Entry | None: ...
+    def insert(self, entry: Entry) -> None: ...
+    def update(self, entry: Entry) -> None: ...
+    def due(self, at: int, most: int) -> list[Entry]:
+        """Held entries whose lapse has come, earliest first."""
+
+    def next_lapse(self) -> int:
+        """The earliest lapse among the held entries, or `NEVER`."""
+
+    def weighing(self, since_at: int) -> Iterator[Entry]:
+        """Every entry that is held, or whose `counted_at` may be at or after an instant, in order."""
+
+    def redate(self, now_at: int) -> None:
+        """Moves every instant after `now_at` back to it, and each later lapse by as much as its hold."""
+
+    def tariff_used(self, name: str, period: int) -> int: ...
+    def put_tariff_used(self, name: str, period: int, parts: int) -> None: ...
+
+    def add_event(self, event: Event) -> None: ...
+
+    def limit_ids(self) -> dict[str, int]:
+        """The numbers of the limits that have rows, by their key."""
+
+    def put_limit_ids(self, ids: dict[str, int]) -> None: ...
+    def limits_version(self, version: int) -> LimitsVersion | None: ...
+    def limits_versions(self) -> list[LimitsVersion]: ...
+    def add_limits_version(self, version: LimitsVersion) -> None: ...
+
+    def add_work(self, service: str, minute_at: int, count: int) -> None: ...
+    def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]: ...
+    def compact(self, before_at: int) -> int: ...
