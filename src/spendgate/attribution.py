@@ -1,0 +1,42 @@
+"""Who a call is made for, where the call itself does not say: the innermost `gate.scope` around it.
+
+>>> with scope(service="research", tags={"customer": "acme"}):
+...     current().service
+'research'
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from spendgate.call import tags_from
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What a scope says of the calls inside it; tags are in the order of their names."""
+
+    service: str = ""
+    task: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+_current: ContextVar[Attribution] = ContextVar("spendgate_attribution", default=Attribution())
+
+
+def current() -> Attribution:
+    """What holds here, in this thread or asyncio task."""
+    return _current.get()
+
+
+@contextmanager
+def scope(service: str = "", task: str = "", tags: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Says for whom the calls inside are made. Scopes nest: what an inner one leaves out is the outer one's."""
+    outer = _current.get()
+    merged = tags_from({**dict(outer.tags), **(tags or {})})
+    token = _current.set(Attribution(service or outer.service, task or outer.task, merged))
+    try:
+        yield
+    finally:
+        _current.reset(token)

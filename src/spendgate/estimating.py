@@ -1,0 +1,272 @@
+"""From what a caller states to what is set aside, and from what a call used to what it cost.
+
+When in doubt, the money is spent: what a call does not state is estimated at the most it can be, what it does not
+report counts as the whole hold, and a price that nobody knows is an error, never zero.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, TypedDict
+
+from spendgate.call import Call
+from spendgate.errors import AmountError, PriceError
+from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
+from spendgate.limits import MICRO
+from spendgate.money import Amount, nanos, quantity, scaled
+from spendgate.pricing.book import PriceBook
+from spendgate.pricing.price import CONTEXT_WINDOW, Price
+from spendgate.pricing.usage import Usage, units_from
+
+
+class Stated(TypedDict, total=False):
+    """What a caller may state about a call before it is made.
+
+    Attributes:
+        provider: whose model it is; leave it out for other APIs.
+        service: for whom; else that of `gate.scope`, `SPENDGATE_SERVICE` or the configuration.
+        at_most: dollars, as text, int or Decimal; without it the price book says.
+        input_tokens: the most tokens the model is sent; without it, its whole context.
+        max_output_tokens: the cap on what it may write; without it, 16,384.
+        calls: how many calls it is billed as.
+        units: amounts of the rate card's units, such as `{"rows": 500}`.
+        task: the job it belongs to.
+        attempt: 1 for the first try.
+        key: the piece of work it is for.
+        tags: names of your own to match and count by.
+        batch: priced as a batch call; it may run 25 hours before it lapses.
+        service_tier: the provider's name for a faster or slower service.
+        wait: how many seconds to wait for room.
+    """
+
+    provider: str
+    service: str
+    at_most: Amount
+    input_tokens: int
+    max_output_tokens: int
+    calls: int
+    units: Mapping[str, Amount]
+    task: str
+    attempt: int
+    key: str
+    tags: Mapping[str, object]
+    batch: bool
+    service_tier: str
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a caller states about a call before it is made. `at_most` is in nano-dollars, `lapse_after` in microseconds.
+
+    What is None is not stated. `calls` counts what is billed as calls: a request that looks up three things may be 3.
+    """
+
+    call: Call
+    at_most: int | None = None
+    input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    calls: int = 1
+    units: tuple[tuple[str, Decimal], ...] = ()
+    batch: bool = False
+    service_tier: str = ""
+    lapse_after: int = 0
+
+
+def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
+    """What a caller states, read strictly.
+
+    Raises:
+        AmountError: an amount is none.
+    """
+    for name in ("input_tokens", "max_output_tokens", "calls"):
+        if name in stated:
+            quantity(stated[name], name)
+    return Ask(
+        call=call,
+        at_most=nanos(stated["at_most"], "at_most") if "at_most" in stated else None,
+        input_tokens=stated.get("input_tokens"),
+        max_output_tokens=stated.get("max_output_tokens"),
+        calls=stated.get("calls", 1),
+        units=units_from(stated.get("units", {}).items()),
+        batch=bool(stated.get("batch")),
+        service_tier=stated.get("service_tier", ""),
+        lapse_after=lapse_after,
+    )
+
+
+def keyed(stated: Stated, key_from: Callable[..., object] | None, args: Any, kwargs: Any) -> Stated:
+    """What is stated for one call of a function: its key comes from the arguments."""
+    return stated if key_from is None else Stated({**stated, "key": str(key_from(*args, **kwargs))})
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A call with its price, as far as there is one, and what to set aside for it. `fault` says why there is none."""
+
+    ask: Ask
+    price: Price | None
+    weight: Weight
+    tariff_units: int = 0
+    fault: PriceError | None = None
+
+    @property
+    def unpriced(self) -> bool:
+        """Whether dollars cannot be set aside, because neither a price nor `at_most` says how many."""
+        return self.fault is not None and self.ask.at_most is None
+
+    @property
+    def remedy(self) -> str:
+        """What to state so that less is set aside; empty where the caller said it all."""
+        ask = self.ask
+        guessed = [name for name in ("input_tokens", "max_output_tokens") if getattr(ask, name) is None]
+        if ask.at_most is not None or self.price is None or not _by_tokens(self.price) or not guessed:
+            return ""
+        return f"The estimate is the most such a call can cost: state {' and '.join(guessed)}, or at_most, to lower it."
+
+    def request(self, actor: Actor, enforce: bool) -> HoldRequest:
+        """What the store is asked to set aside."""
+        price, ask = self.price, self.ask
+        flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
+        return HoldRequest(
+            call=ask.call,
+            weight=self.weight,
+            actor=actor,
+            pricing=Pricing(price.source, price.dated, price.exact) if price else Pricing(),
+            tariff=price.tariff if price and self.tariff_units else None,
+            tariff_units=self.tariff_units,
+            lapse_after=ask.lapse_after,
+            enforce=enforce,
+            marks=frozenset(name for name, is_set in flags.items() if is_set),
+        )
+
+
+def estimate(ask: Ask, book: PriceBook, at: int, default_input: int = 0, default_output: int = 0) -> Estimate:
+    """The most that a call can cost. The defaults stand in for tokens that the caller does not state; 0 is no default."""
+    call = ask.call
+    most_in = ask.input_tokens if ask.input_tokens is not None else default_input or None
+    most_out = ask.max_output_tokens if ask.max_output_tokens is not None else default_output or None
+    try:
+        price = book.price(call.provider, call.resource, at)
+    except PriceError as fault:
+        tokens = (most_in or CONTEXT_WINDOW) + (most_out or 0) if call.provider else 0
+        return Estimate(ask, None, _weigh(ask, ask.at_most or 0, tokens), fault=fault)
+    if not _by_tokens(price):
+        most_in, most_out = ask.input_tokens, ask.max_output_tokens
+    tokens = price.default_tokens(input_tokens=most_in, max_output_tokens=most_out, calls=ask.calls)
+    if ask.at_most is not None:
+        return Estimate(ask, price, _weigh(ask, ask.at_most, tokens))
+    try:
+        usd = price.at_most(
+            input_tokens=most_in,
+            max_output_tokens=most_out,
+            calls=ask.calls,
+            units=ask.units,
+            batch=ask.batch,
+            service_tier=ask.service_tier,
+        )
+    except PriceError as fault:
+        return Estimate(ask, None, _weigh(ask, 0, tokens), fault=fault)
+    return Estimate(ask, price, _weigh(ask, usd, tokens), _tariff_units(price, ask.calls, ask.units))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a caller says a call did cost or use; what is None was not said. `cost` is in nano-dollars."""
+
+    cost: int | None = None
+    usage: Usage | None = None
+    calls: int | None = None
+    units: tuple[tuple[str, Decimal], ...] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said: the block was simply left."""
+        return self.cost is None and self.usage is None and self.calls is None and self.units is None
+
+
+def report(
+    cost: Amount | None = None,
+    usage: Usage | Mapping[str, object] | None = None,
+    units: int | Mapping[str, Amount] | None = None,
+) -> Report:
+    """Reads what a caller hands to `settle`. `units` is a number of calls, or amounts by the names of the rate card.
+
+    Raises:
+        AmountError: an amount is none.
+    """
+    calls = quantity(units, "units") if isinstance(units, int) else None
+    named = units_from(units.items()) if isinstance(units, Mapping) else None
+    if units is not None and calls is None and named is None:
+        raise AmountError("units", units, 'write a whole number of calls, or amounts by name such as {"rows": 500}')
+    read = usage if usage is None or isinstance(usage, Usage) else Usage.from_mapping(usage)
+    if read is not None and read.units and named is None:
+        named = read.units
+    return Report(None if cost is None else nanos(cost, "cost"), read, calls, named)
+
+
+def outcome(ask: Ask, price: Price | None, said: Report, has_tariff: bool) -> Outcome:
+    """What a reservation is settled with. A stated cost is taken, unless it is 0 for tokens that are not free."""
+    usage = said.usage or Usage()
+    calls = ask.calls if said.calls is None else said.calls
+    units = ask.units if said.units is None else said.units
+    common = {
+        "calls": calls,
+        "tokens": usage.tokens if said.usage is not None else None,
+        "units": _parts(units) if said.units is not None else None,
+        "usage": _dump(said.usage),
+    }
+    whole = Outcome(**common)  # type: ignore[arg-type]
+    unbelieved = said.cost == 0 and usage.tokens > 0 and not _may_be_free(price)
+    if said.cost is not None and not unbelieved:
+        return Outcome(usd=said.cost, list_usd=said.cost, **common)  # type: ignore[arg-type]
+    if price is None:
+        return whole
+    if said.usage is None and _by_tokens(price):
+        return whole
+    used = replace(usage, units=units)
+    served = {"calls": calls, "batch": ask.batch, "service_tier": ask.service_tier}
+    usd = price.cost(used, **served)  # type: ignore[arg-type]
+    tariff_units = _tariff_units(price, calls, units)
+    if price.tariff is not None and not has_tariff and tariff_units:
+        return whole  # it was held at a stated `at_most`, outside the month's count: only that is known
+    return Outcome(
+        usd=usd,
+        list_usd=price.list_cost(used, **served),  # type: ignore[arg-type]
+        tariff_units=tariff_units if has_tariff else None,
+        **common,  # type: ignore[arg-type]
+    )
+
+
+def _weigh(ask: Ask, usd: int, tokens: int) -> Weight:
+    return Weight(usd, quantity(ask.calls, "calls"), tokens, _parts(ask.units))
+
+
+def _parts(units: Iterable[tuple[str, Decimal]]) -> Units:
+    return tuple((name, scaled(amount, MICRO, name)) for name, amount in units)
+
+
+def _tariff_units(price: Price, calls: int, units: tuple[tuple[str, Decimal], ...]) -> int:
+    if price.tariff is None:
+        return 0
+    if price.tariff.unit == "calls":
+        return calls
+    return dict(_parts(units)).get(price.tariff.unit, 0)
+
+
+def _is_subscription(price: Price | None) -> bool:
+    return price is not None and price.billing == "subscription"
+
+
+def _may_be_free(price: Price | None) -> bool:
+    return price is not None and (price.free or price.billing == "subscription")
+
+
+def _by_tokens(price: Price) -> bool:
+    """Whether the price counts tokens, so that a call which reports none is not understood."""
+    return any(rates.bands for rates in price.rates.values()) and not _may_be_free(price)
+
+
+def _dump(usage: Usage | None) -> str:
+    return json.dumps(usage.to_json()) if usage is not None else ""

@@ -1,0 +1,153 @@
+"""What a caller holds while a paid call runs: the reservation, and the `with` block around it."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from types import TracebackType
+from typing import Protocol, Self
+
+from spendgate.answers import Receipt
+from spendgate.call import Call
+from spendgate.errors import ReservationStateError, StoreError
+from spendgate.estimating import Estimate, Report, outcome, report
+from spendgate.ledger import Held, HoldRequest
+from spendgate.money import Amount, usd
+from spendgate.pricing.usage import Usage
+
+log = logging.getLogger("spendgate")
+
+
+class Desk(Protocol):
+    """The gate, as far as a reservation needs it."""
+
+    def finish(self, hold_id: str, guess: Estimate, said: Report | None, has_tariff: bool) -> Receipt:
+        """Ends a reservation: settled with what was said, or voided where that is None."""
+
+    def remember(self, request: HoldRequest) -> None:
+        """Keeps a call that was let through without the ledger, to book it later."""
+
+
+class Reservation:
+    """Money set aside for one call. It ends once: settled, voided, or lapsed.
+
+    `id` is empty where nothing was set aside: the gate is off, or the ledger is away and calls are let through.
+    """
+
+    def __init__(
+        self, gate: Desk, guess: Estimate, held: Held | None = None, unrecorded: HoldRequest | None = None
+    ) -> None:
+        self._gate = gate
+        self._guess = guess
+        self._held = held
+        self._unrecorded = unrecorded
+        self.id = held.id if held else ""
+
+    @property
+    def call(self) -> Call:
+        """What is paid for."""
+        return self._guess.ask.call
+
+    @property
+    def at_most(self) -> Decimal:
+        """The dollars set aside."""
+        return usd(self._held.weight.usd if self._held else self._guess.weight.usd)
+
+    def settle(
+        self,
+        cost: Amount | None = None,
+        *,
+        usage: Usage | Mapping[str, object] | None = None,
+        units: int | Mapping[str, Amount] | None = None,
+    ) -> Receipt:
+        """Ends the reservation with what the call did cost: as stated, or as its usage or units are priced.
+
+        With nothing stated it costs what the rate card says, or the whole hold where that cannot say. The same settle
+        again is the same answer.
+
+        Raises:
+            ReservationStateError: it was settled with another amount, or voided. Nothing was changed.
+            AmountError: an amount is none. Nothing was changed; the reservation is still held.
+            PriceError: the price says nothing about such usage. The reservation is still held.
+            StoreError: the ledger cannot be written. The reservation is still held.
+        """
+        return self._end(report(cost, usage, units))
+
+    def void(self) -> Receipt:
+        """Ends the reservation: the call was not made, or is known to cost nothing.
+
+        Raises:
+            ReservationStateError: it was settled already. Nothing was changed.
+        """
+        return self._end(None)
+
+    def _end(self, said: Report | None) -> Receipt:
+        guess = self._guess
+        if self._held is not None:
+            return self._gate.finish(self.id, guess, said, guess.tariff_units > 0)
+        cost = 0 if said is None else outcome(guess.ask, guess.price, said, False).usd
+        weight = guess.weight if cost is None else replace(guess.weight, usd=cost)
+        if self._unrecorded is not None and said is not None:
+            self._gate.remember(replace(self._unrecorded, weight=weight))
+            self._unrecorded = None
+        return Receipt("", usd(weight.usd), usd(guess.weight.usd))
+
+    def abandon(self) -> None:
+        """Leaves the reservation held: it will lapse. A call without the ledger is kept, to be booked whole."""
+        if self._unrecorded is not None:
+            self._gate.remember(self._unrecorded)
+            self._unrecorded = None
+
+
+class PaidCall:
+    """A `with` block around one paid call. Inside it, `settle` and `void` say what it did cost."""
+
+    def __init__(self, reserve: Callable[[], Reservation]) -> None:
+        self._reserve = reserve
+        self._ended = False
+        self.reservation: Reservation | None = None
+
+    def __enter__(self) -> Self:
+        if self.reservation is not None:
+            raise ReservationStateError("a call's block is entered once: write gate.call(...) anew for each call")
+        self.reservation = self._reserve()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if self.reservation is None or self._ended:
+            return
+        if kind is not None:
+            self.reservation.abandon()
+            return
+        try:
+            self.reservation.settle()
+        except StoreError as fault:
+            log.warning("spendgate: %s stays held, and counts whole: %s", self.reservation.id, fault)
+
+    @property
+    def id(self) -> str:
+        """The reservation's id."""
+        return self._inside().id
+
+    def settle(
+        self,
+        cost: Amount | None = None,
+        *,
+        usage: Usage | Mapping[str, object] | None = None,
+        units: int | Mapping[str, Amount] | None = None,
+    ) -> Receipt:
+        """Says what the call did cost. See `Reservation.settle`."""
+        found = self._inside().settle(cost, usage=usage, units=units)
+        self._ended = True
+        return found
+
+    def void(self) -> Receipt:
+        """Says that the call was not made, or is known to cost nothing."""
+        found = self._inside().void()
+        self._ended = True
+        return found
+
+    def _inside(self) -> Reservation:
+        if self.reservation is None:
+            raise ReservationStateError("nothing is reserved yet: use the call inside its `with` block")
+        return self.reservation
