@@ -92,6 +92,7 @@ def test_tokens_to_set_aside() -> None:
     assert HAIKU.default_tokens(calls=2, max_output_tokens=0) == 400_000
     book = PriceBook(read_prices({"x": {"per_call": "1"}, "o:*": {"free": True}}, "UTC"))
     assert book.price("", "x", NOW).default_tokens() == 0
+    assert book.price("o", "llama3", NOW).default_tokens() == 216_384
 
 
 @given(usages(), usages())
@@ -146,6 +147,11 @@ def test_units_alone_need_a_number() -> None:
         price.at_most()
     with pytest.raises(PriceError, match="no unit 'cells'"):
         price.at_most(units=[("cells", 3)])
+    tiers = {"db": {"tier_unit": "tb", "tiers": [{"per_unit": "6.25"}]}}
+    with pytest.raises(PriceError, match="how many is not stated"):
+        PriceBook(read_prices(tiers, "UTC")).price("", "db", NOW).at_most()
+    free = PriceBook(read_prices({"db": {"per_unit": {"rows": "0"}}}, "UTC"))
+    assert free.price("", "db", NOW).at_most() == 0
 
 
 def test_prices_are_stated_in_words() -> None:

@@ -225,6 +225,7 @@ def test_unknown_models_may_have_a_declared_price() -> None:
     with pytest.raises(PriceError):
         price(text, "", "clearbit.enrich")
     assert price(text, "openrouter", "deepseek/deepseek-r1:free").source == "unknown_model"
+    assert price(f'{text}\n"openai:*" = {{ multiplier = "0.9" }}', "openai", "gpt-99").source == "unknown_model"
     with pytest.raises(PriceError):
         price('[prices]\nunknown_model = "refuse"', "anthropic", "claude-99")
 

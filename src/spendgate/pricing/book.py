@@ -87,10 +87,8 @@ class PriceBook:
         listed = snapshot.find(provider, resource, at)
         if listed is not None and listed.rates:
             return _from_list(provider, resource, listed)
-        if provider and self.cards.unknown_model is not None:
-            return _own((provider, resource), self.cards.unknown_model, UNKNOWN_MODEL, "", at)
         free = "the price list names no price, and free is a price you declare,"
-        return self._unknown(provider, resource, free if listed else "")
+        return self._unknown(provider, resource, at, free if listed else "")
 
     def _from_card(self, provider: str, resource: str, at: int, terms: Terms, dated: str) -> Price | PriceError:
         """The price by a card: its own rates, or the list's with the card's changes."""
@@ -103,9 +101,12 @@ class PriceBook:
             return _from_list(provider, resource, listed, terms, dated)
         if terms.billing == "subscription":
             return Price(provider, resource, RATE_CARD, dated, billing=terms.billing)
-        return self._unknown(provider, resource, "the rate card changes a list price, and the price list has none")
+        return self._unknown(provider, resource, at, "the rate card changes a list price, and the price list has none")
 
-    def _unknown(self, provider: str, resource: str, problem: str) -> PriceError:
+    def _unknown(self, provider: str, resource: str, at: int, problem: str) -> Price | PriceError:
+        """The declared price for models nobody knows, or the error where there is none."""
+        if provider and self.cards.unknown_model is not None:
+            return _own((provider, resource), self.cards.unknown_model, UNKNOWN_MODEL, "", at)
         near = self.nearest(resource, provider)
         return PriceError(provider=provider, model=resource, nearest=near, problem=problem)
 

@@ -59,7 +59,7 @@ class Price:
         return state(self.rates, self.tariff, self.billing, self.free)
 
     def cost(self, usage: Usage, *, calls: int = 1, batch: bool = False, service_tier: str = "") -> int:
-        """Nano-dollars of a call, rounded up once; 0 for a subscription and for what is declared free.
+        """Nano-dollars of a call outside of its tariff, rounded up once; 0 where it is free or subscribed to.
 
         Raises:
             PriceError: the usage has units, or tokens, that the price cannot say anything about.
@@ -102,8 +102,8 @@ class Price:
         rates = self._rates(batch, service_tier)
         extra = Usage(web_searches=web_searches, units=amounts)
         self._check_units(extra)
-        if rates.units and not (amounts or rates.bands or rates.per_call or self.tariff):
-            raise self._fault(f"the price is per {' or '.join(sorted(rates.units))} and how many is not stated")
+        if not (amounts or rates.bands or rates.per_call) and (needed := self._units_alone(rates)):
+            raise self._fault(f"the price is per {' or '.join(sorted(needed))} and how many is not stated,")
         total = rates.cost(extra, calls)
         if rates.bands:
             total += rates.most_tokens(*self._tokens(input_tokens, max_output_tokens, calls))
@@ -112,8 +112,12 @@ class Price:
     def default_tokens(
         self, *, input_tokens: int | None = None, max_output_tokens: int | None = None, calls: int = 1
     ) -> int:
-        """The tokens to set aside for calls, in and out, where they state none themselves; 0 for what has no tokens."""
-        if not any(rates.bands for rates in self.rates.values()) and input_tokens is None and max_output_tokens is None:
+        """The tokens to set aside for calls, in and out, where they state none themselves.
+
+        0 for what has no tokens: a resource without a provider and without a price for tokens.
+        """
+        stated = input_tokens is not None or max_output_tokens is not None
+        if not (stated or self.provider or any(rates.bands for rates in self.rates.values())):
             return 0
         return sum(self._tokens(input_tokens, max_output_tokens, calls))
 
@@ -147,6 +151,12 @@ class Price:
                 return self.rates[context]
         plain = self.rates.get((batch, "")) or self.rates[False, ""]
         return plain if not tier or tier in PLAIN_TIERS else plain.scaled(DEARER_TIER)
+
+    def _units_alone(self, rates: Rates) -> set[str]:
+        """The units that cost something, unless calls do."""
+        if self.tariff:
+            return {self.tariff.unit} - {"calls"}
+        return {name for name, rate in rates.units.items() if rate}
 
     def _check_units(self, usage: Usage) -> None:
         for name, amount in usage.units:
