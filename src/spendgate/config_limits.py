@@ -9,7 +9,7 @@ from typing import Any
 
 from spendgate.call import FIELDS, MAX_NAME
 from spendgate.config_keys import NAMES
-from spendgate.config_tables import Document, Table, nearest, show
+from spendgate.config_tables import MAX_SPELLING, Document, Table, nearest, show
 from spendgate.errors import AmountError
 from spendgate.limits import WHOLE_UNITS, AtLimit, Limit, LimitSet, in_units, parse_rate, unit_scale
 from spendgate.money import MAX_LIMIT_NANOS, MAX_QUANTITY, decimal, scaled
@@ -120,7 +120,7 @@ def _window(table: Table, timezone: str) -> Window:
     expected = 'a span such as "1h" or "24h", or "day", "week" or "month"'
     if "window" not in table:
         raise table.fault("window", "the limit does not say over which time it counts", expected)
-    text = table.text("window")
+    text = table.text("window", MAX_SPELLING)
     try:
         return parse_window(text, timezone)
     except ValueError as error:
@@ -206,7 +206,7 @@ def _throttle(table: Table, at_limit: AtLimit) -> int:
     if "throttle_to" not in table:
         raise table.fault("at_limit", "the limit does not say how fast calls may go on", expected)
     try:
-        return parse_rate(table.text("throttle_to"))
+        return parse_rate(table.text("throttle_to", MAX_SPELLING))
     except ValueError as error:
         raise table.fault("throttle_to", str(error), expected) from None
 

@@ -18,6 +18,8 @@ from spendgate.errors import ConfigError
 from spendgate.windows import MAX_SPAN, parse_span, spell_span
 
 MAX_TEXT = 2000
+MAX_SPELLING = 40
+"""The longest that a span, window or rate is written, in characters."""
 MAX_KEEP_DAYS = 36_500
 
 
@@ -157,7 +159,7 @@ class Table:
         if not isinstance(value, str):
             raise self.fault(name, f"{show(value)} is no span of time", 'text such as "90s", "15m", "1h" or "7d"')
         try:
-            span = parse_span(value)
+            span = parse_span(self.text(name, MAX_SPELLING))
         except ValueError as error:
             raise self.fault(name, str(error), f"a span of at most {spell_span(most)}") from None
         if span > most:

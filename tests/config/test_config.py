@@ -89,6 +89,7 @@ def test_each_key_arrives(text: str, field: str, value: object) -> None:
         ('[gate]\nlapse_after = "0s"', "gate.lapse_after", 2, ""),
         ('[gate]\nlapse_after = "8d"', "gate.lapse_after", 2, ""),
         ("[gate]\nlapse_after = 900", "gate.lapse_after", 2, ""),
+        ('[gate]\nlapse_after = "' + "x" * 999 + '"', "gate.lapse_after", 2, ""),
         ("gate = 1", "gate", 1, ""),
         ("[[gate]]", "gate", 1, ""),
         ('[store]\nur = "memory:"', "store.ur", 2, "url"),
@@ -128,6 +129,7 @@ def test_a_fault_is_named_with_file_line_and_key(text: str, key: str, line: int,
     error = caught.value
     assert (error.file, error.line, error.key, error.nearest) == (FILE, line, key, nearest)
     assert str(error).startswith(f"{FILE}:{line}: `{key}`: ")
+    assert len(str(error)) < 500
 
 
 @pytest.mark.parametrize(
