@@ -12,7 +12,6 @@ from decimal import Decimal
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from spendgate.clock import moment
@@ -59,6 +58,8 @@ class Listed:
 @cache
 def source() -> str:
     """The list and its version, such as `genai-prices 0.2.3`."""
+    from importlib.metadata import version
+
     return f"genai-prices {version('genai-prices')}"
 
 
