@@ -71,9 +71,9 @@ def _readable(data: dict[str, Any]) -> dict[str, Any]:
 def _readable_value(name: str, value: object, unit: str) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         if name in _IN_UNIT:
-            return str(in_units(value, unit))
+            return f"{in_units(value, unit):f}"
         if name in _IN_NANOS:
-            return str(usd(value))
+            return f"{usd(value):f}"
         if name in _INSTANTS:
             return _iso(value) if value else None
     return value if isinstance(value, str | int | None) else str(value)

@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 
-from spendgate.history.ledger_lines import iso
+from spendgate.history.ledger_lines import iso, plain
 from spendgate.ledger import Entry
 from spendgate.limits import in_units
 from spendgate.money import usd
@@ -49,13 +49,18 @@ def _taken(out: io.StringIO) -> str:
 
 def _row(entry: Entry) -> tuple[object, ...]:
     call, weight = entry.call, entry.weight
-    units = {name: str(in_units(parts, name)) for name, parts in weight.units}
+    units = {name: plain(in_units(parts, name)) for name, parts in weight.units}
     return (
         *(safe(entry.id), str(entry.state), iso(entry.held_at), iso(entry.counted_at)),
         *(iso(entry.ended_at) if entry.ended_at else "", safe(call.service), safe(call.provider)),
         *(safe(call.resource), safe(call.task), call.attempt, safe(call.key)),
-        *(_table(dict(call.tags)), usd(weight.usd), weight.calls, weight.tokens, _table(units)),
-        *(usd(entry.reserved.usd), usd(entry.list_usd), safe(entry.pricing.source), safe(entry.pricing.dated)),
+        *(_table(dict(call.tags)), plain(usd(weight.usd)), weight.calls, weight.tokens, _table(units)),
+        *(
+            plain(usd(entry.reserved.usd)),
+            plain(usd(entry.list_usd)),
+            safe(entry.pricing.source),
+            safe(entry.pricing.dated),
+        ),
         *("yes" if entry.pricing.exact else "no", safe(" ".join(sorted(entry.marks)))),
         *(safe(entry.actor.host), entry.actor.pid, safe(entry.actor.program)),
     )

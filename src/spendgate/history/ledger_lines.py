@@ -12,6 +12,7 @@ True
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from spendgate.call import Call, tags_from
@@ -46,13 +47,13 @@ def entry_line(entry: Entry) -> str:
         "tags": dict(call.tags),
         **_weight(entry.weight),
         "reserved": _weight(entry.reserved),
-        "list_usd": str(usd(entry.list_usd)),
+        "list_usd": plain(usd(entry.list_usd)),
         "price": asdict(entry.pricing),
         "usage": _usage(entry.usage),
         "marks": sorted(entry.marks),
         "actor": asdict(entry.actor),
         "seq": entry.seq,
-        "total_usd": str(usd(entry.total)),
+        "total_usd": plain(usd(entry.total)),
     }
     return _dumps(data)
 
@@ -97,6 +98,15 @@ def iso(at: int) -> str:
     '2026-10-26T07:33:20Z'
     """
     return moment(at).isoformat().replace("+00:00", "Z")
+
+
+def plain(amount: Decimal) -> str:
+    """An exact amount in digits alone.
+
+    >>> plain(usd(1)), plain(usd(5_000_000_000))
+    ('0.000000001', '5.00')
+    """
+    return f"{amount:f}"
 
 
 def _entry_or_broken(record: Record, options: ImportOptions) -> Imported:
@@ -168,8 +178,8 @@ def _pricing(data: dict[str, Any]) -> Pricing:
 
 
 def _weight(weight: Weight) -> dict[str, Any]:
-    units = {name: str(in_units(parts, name)) for name, parts in weight.units}
-    return {"usd": str(usd(weight.usd)), "calls": weight.calls, "tokens": weight.tokens, "units": units}
+    units = {name: plain(in_units(parts, name)) for name, parts in weight.units}
+    return {"usd": plain(usd(weight.usd)), "calls": weight.calls, "tokens": weight.tokens, "units": units}
 
 
 def _read_weight(data: dict[str, Any]) -> Weight:
