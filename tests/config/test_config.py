@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spendgate.config import TEMPLATE, Settings, find, load, origins, read
-from spendgate.config_keys import KEYS
+from spendgate.config.keys import KEYS
 from spendgate.errors import ConfigError
 from spendgate.ledger import LAPSE_AFTER, LAPSE_AFTER_BATCH, MAX_LAPSE_AFTER
 from spendgate.limits import LimitSet

@@ -6,7 +6,7 @@ import pytest
 
 from spendgate.alerts.routes import EVENT_KINDS
 from spendgate.config import read
-from spendgate.config_keys import KEYS
+from spendgate.config.keys import KEYS
 from spendgate.pricing.terms import KEYS as PRICE_KEYS
 from tests.conftest import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spendgate.config_lines import KeyPath, line_of, lines, spell, unspell
+from spendgate.config.lines import KeyPath, line_of, lines, spell, unspell
 
 TEXT = '''\
 # comment with [brackets] and = signs

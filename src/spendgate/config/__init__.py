@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from spendgate.alerts.routes import Route
 from spendgate.call import MAX_NAME
-from spendgate.config_keys import BY_PATH, KEYS
-from spendgate.config_limits import read_limits
-from spendgate.config_lines import line_of, lines, unspell
-from spendgate.config_notify import read_routes
-from spendgate.config_origins import Setting, listed
-from spendgate.config_store import MirrorSettings, StoreSettings, read_mirror, read_store
-from spendgate.config_tables import Document, Table, nearest, parse, show
-from spendgate.config_template import TEMPLATE
+from spendgate.config.keys import BY_PATH, KEYS
+from spendgate.config.limits import read_limits
+from spendgate.config.lines import line_of, lines, unspell
+from spendgate.config.notify import read_routes
+from spendgate.config.origins import Setting, listed
+from spendgate.config.store import MirrorSettings, StoreSettings, read_mirror, read_store
+from spendgate.config.tables import Document, Table, nearest, parse, show
+from spendgate.config.template import TEMPLATE
 from spendgate.errors import ConfigError
 from spendgate.ledger import MAX_LAPSE_AFTER
 from spendgate.limits import LimitSet
