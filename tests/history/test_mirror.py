@@ -51,19 +51,21 @@ def test_old_days_are_deleted_and_nothing_else(tmp_path: Path) -> None:
     assert strangers <= left
 
 
-def test_what_cannot_be_written_is_counted_and_never_raised(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_counted_and_never_raised(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A folder that is a file, or a planted link, costs lines, not calls; it works again when the way is free."""
     (tmp_path / "log").write_text("in the way")
     mirror = Mirror(tmp_path / "log")
     mirror.write(entry(), AT)
-    assert mirror.failures == 1
+    mirror.write(entry(), AT)
+    assert mirror.failures == 2
     assert "log" in mirror.last_error
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
     (tmp_path / "log").unlink()
     mirror.write(entry(), AT)
-    assert mirror.failures == 1
+    assert mirror.failures == 2
     (tmp_path / "log" / "2026-10-27.jsonl").symlink_to(tmp_path / "elsewhere")
     mirror.write(entry(), AT + DAY)
-    assert mirror.failures == 2
+    assert mirror.failures == 3
     assert not (tmp_path / "elsewhere").exists()
 
 

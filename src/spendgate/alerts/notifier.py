@@ -4,6 +4,7 @@ The gate must not notice its observers: `Notifier.tell` never waits and never ra
 module only where there are routes: it brings `smtplib` and `urllib` with it.
 """
 
+import logging
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from spendgate.alerts.outbox import EXIT_FLUSH_S, Outbox
 from spendgate.alerts.routes import Route
 from spendgate.alerts.sinks import SinkError, deliver
 from spendgate.ledger import Event
+
+log = logging.getLogger("spendgate")
 
 CAPACITY = 1000
 """How many events wait for delivery at most; what comes on top is counted in `Notifier.dropped`."""
@@ -89,6 +92,7 @@ class _Rounds:
                 continue
             error = self.attempt(route, lambda: compose(event))
             if error:
+                log.warning("spendgate: %s was not told of %r: %s", health.route, event.kind, error)
                 health.failed += 1
                 health.last_error, health.failed_at = error, event.at
             else:

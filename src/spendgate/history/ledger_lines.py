@@ -11,7 +11,6 @@ True
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -35,7 +34,7 @@ _INSTANTS = ("held_at", "counted_at", "lapse_at")
 
 def entry_line(entry: Entry) -> str:
     """An entry as one line of JSON, without the line's end."""
-    call = entry.call
+    call, price, actor = entry.call, entry.pricing, entry.actor
     data = {
         "spendgate": VERSION,
         "type": "entry",
@@ -48,10 +47,10 @@ def entry_line(entry: Entry) -> str:
         **_weight(entry.weight),
         "reserved": _weight(entry.reserved),
         "list_usd": plain(usd(entry.list_usd)),
-        "price": asdict(entry.pricing),
+        "price": {"source": price.source, "dated": price.dated, "exact": price.exact},
         "usage": _usage(entry.usage),
         "marks": sorted(entry.marks),
-        "actor": asdict(entry.actor),
+        "actor": {"host": actor.host, "pid": actor.pid, "program": actor.program},
         "seq": entry.seq,
         "total_usd": plain(usd(entry.total)),
     }

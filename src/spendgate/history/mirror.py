@@ -3,6 +3,7 @@
 Nothing depends on it: a line that cannot be written is counted, and the call goes on.
 """
 
+import logging
 import os
 import re
 from datetime import date, timedelta
@@ -11,6 +12,8 @@ from pathlib import Path
 from spendgate.clock import moment
 from spendgate.history.ledger_lines import entry_line, event_line
 from spendgate.ledger import Entry, Event
+
+log = logging.getLogger("spendgate")
 
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -30,6 +33,7 @@ class Mirror:
         self.last_error = ""
         self._day = ""
         self._torn = False
+        self._failing = False
 
     def write(self, what: Entry | Event, at: int) -> None:
         """Appends one line to the file of the day of `at`. Never raises."""
@@ -40,9 +44,13 @@ class Mirror:
             if self._day != today.isoformat():
                 self._day = today.isoformat()
                 self._drop_before(today - timedelta(days=self.keep_days))
+            self._failing = False
         except Exception as error:  # noqa: BLE001 - an observer must not stop what it observes
             self.failures += 1
             self.last_error = f"{type(error).__name__}: {error}"
+            if not self._failing:
+                log.warning("spendgate: the mirror in %s misses lines: %s", self.folder, self.last_error)
+            self._failing = True
 
     def _append(self, day: str, line: bytes) -> None:
         # After half a line, the next begins on its own.
