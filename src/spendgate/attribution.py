@@ -22,7 +22,8 @@ class Attribution:
     tags: tuple[tuple[str, str], ...] = ()
 
 
-_current: ContextVar[Attribution] = ContextVar("spendgate_attribution", default=Attribution())
+_NOBODY = Attribution()
+_current: ContextVar[Attribution] = ContextVar("spendgate_attribution", default=_NOBODY)
 
 
 def current() -> Attribution:

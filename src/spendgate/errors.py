@@ -81,7 +81,8 @@ class SpendLimitError(RefusedError):
             when = f"{self.reason} {when}"
         return (
             f"limit {self.limit!r}{where} leaves no room: {show(self.spent)} spent and {show(self.held)} held of "
-            f"{show(self.amount)} per {self.window}, {show(self.requested)} requested, {show(self.headroom)} left. {when}"
+            f"{show(self.amount)} per {self.window}, {show(self.requested)} requested, {show(self.headroom)} left. "
+            f"{when}"
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -120,7 +121,8 @@ class PriceError(SpendgateError):
         hint = f" Nearest names: {', '.join(nearest)}." if nearest else ""
         super().__init__(
             f"{problem or 'no price is known'} for {name[:200]!r}.{hint} Declare one in spendgate.toml under "
-            f'[prices."{model[:60]}"], declare `unknown_model`, or state `at_most` for the call. Free is a price too: 0.'
+            f'[prices."{model[:60]}"], declare `unknown_model`, or state `at_most` for the call. '
+            "Free is a price too: 0."
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -8,16 +8,22 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from spendgate.call import Call
 from spendgate.errors import AmountError, PriceError
 from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
-from spendgate.pricing.book import PriceBook
-from spendgate.pricing.price import CONTEXT_WINDOW, Price
 from spendgate.pricing.usage import Usage, units_from
+
+if TYPE_CHECKING:
+    from spendgate.pricing.book import PriceBook
+    from spendgate.pricing.price import Price
+
+
+UNKNOWN_CONTEXT = 200_000
+"""Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
 
 class Stated(TypedDict, total=False):
@@ -106,7 +112,7 @@ class Estimate:
     """A call with its price, as far as there is one, and what to set aside for it. `fault` says why there is none."""
 
     ask: Ask
-    price: Price | None
+    price: "Price | None"
     weight: Weight
     tariff_units: int = 0
     fault: PriceError | None = None
@@ -142,15 +148,15 @@ class Estimate:
         )
 
 
-def estimate(ask: Ask, book: PriceBook, at: int, default_input: int = 0, default_output: int = 0) -> Estimate:
-    """The most that a call can cost. The defaults stand in for tokens that the caller does not state; 0 is no default."""
+def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, default_output: int = 0) -> Estimate:
+    """The most that a call can cost. The defaults stand in for tokens that the caller does not state, unless 0."""
     call = ask.call
     most_in = ask.input_tokens if ask.input_tokens is not None else default_input or None
     most_out = ask.max_output_tokens if ask.max_output_tokens is not None else default_output or None
     try:
         price = book.price(call.provider, call.resource, at)
     except PriceError as fault:
-        tokens = (most_in or CONTEXT_WINDOW) + (most_out or 0) if call.provider else 0
+        tokens = (most_in or UNKNOWN_CONTEXT) + (most_out or 0) if call.provider else 0
         return Estimate(ask, None, _weigh(ask, ask.at_most or 0, tokens), fault=fault)
     if not _by_tokens(price):
         most_in, most_out = ask.input_tokens, ask.max_output_tokens
@@ -168,7 +174,8 @@ def estimate(ask: Ask, book: PriceBook, at: int, default_input: int = 0, default
         )
     except PriceError as fault:
         return Estimate(ask, None, _weigh(ask, 0, tokens), fault=fault)
-    return Estimate(ask, price, _weigh(ask, usd, tokens), _tariff_units(price, ask.calls, ask.units))
+    tariff_units = price.tariff.parts(Usage(units=ask.units), ask.calls) if price.tariff else 0
+    return Estimate(ask, price, _weigh(ask, usd, tokens), tariff_units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +213,7 @@ def report(
     return Report(None if cost is None else nanos(cost, "cost"), read, calls, named)
 
 
-def outcome(ask: Ask, price: Price | None, said: Report, has_tariff: bool) -> Outcome:
+def outcome(ask: Ask, price: "Price | None", said: Report, has_tariff: bool) -> Outcome:
     """What a reservation is settled with. A stated cost is taken, unless it is 0 for tokens that are not free."""
     usage = said.usage or Usage()
     calls = ask.calls if said.calls is None else said.calls
@@ -228,7 +235,7 @@ def outcome(ask: Ask, price: Price | None, said: Report, has_tariff: bool) -> Ou
     used = replace(usage, units=units)
     served = {"calls": calls, "batch": ask.batch, "service_tier": ask.service_tier}
     usd = price.cost(used, **served)  # type: ignore[arg-type]
-    tariff_units = _tariff_units(price, calls, units)
+    tariff_units = price.tariff.parts(used, calls) if price.tariff else 0
     if price.tariff is not None and not has_tariff and tariff_units:
         return whole  # it was held at a stated `at_most`, outside the month's count: only that is known
     return Outcome(
@@ -247,23 +254,15 @@ def _parts(units: Iterable[tuple[str, Decimal]]) -> Units:
     return tuple((name, scaled(amount, MICRO, name)) for name, amount in units)
 
 
-def _tariff_units(price: Price, calls: int, units: tuple[tuple[str, Decimal], ...]) -> int:
-    if price.tariff is None:
-        return 0
-    if price.tariff.unit == "calls":
-        return calls
-    return dict(_parts(units)).get(price.tariff.unit, 0)
-
-
-def _is_subscription(price: Price | None) -> bool:
+def _is_subscription(price: "Price | None") -> bool:
     return price is not None and price.billing == "subscription"
 
 
-def _may_be_free(price: Price | None) -> bool:
+def _may_be_free(price: "Price | None") -> bool:
     return price is not None and (price.free or price.billing == "subscription")
 
 
-def _by_tokens(price: Price) -> bool:
+def _by_tokens(price: "Price") -> bool:
     """Whether the price counts tokens, so that a call which reports none is not understood."""
     return any(rates.bands for rates in price.rates.values()) and not _may_be_free(price)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from spendgate import attribution
 from spendgate.answers import Receipt, Status, blocked_error, limit_error, pause, receipt, status
@@ -35,9 +35,11 @@ from spendgate.ledger import (
 )
 from spendgate.limits import applying
 from spendgate.money import Amount, decimal, quantity
-from spendgate.pricing.book import PriceBook
 from spendgate.pricing.usage import Usage
 from spendgate.reserved import PaidCall, Reservation
+
+if TYPE_CHECKING:
+    from spendgate.pricing.book import PriceBook
 
 log = logging.getLogger("spendgate")
 
@@ -72,7 +74,7 @@ class Gate:
         *,
         actor: Callable[[], Actor] = Actor,
         clock: Clock | None = None,
-        prices: PriceBook | None = None,
+        prices: "PriceBook | None" = None,
         service: str = "",
         mode: Mode = "enforce",
         unavailable: Literal["refuse", "allow"] = "refuse",
@@ -84,7 +86,7 @@ class Gate:
     ) -> None:
         self.store = store
         self.clock: Clock = clock or SystemClock()
-        self.prices = prices or PriceBook()
+        self.prices = prices or _price_list()
         self.service = service
         self.mode = mode
         self.unavailable = unavailable
@@ -331,3 +333,9 @@ def _ask_again(entry: Entry) -> Ask:
     """What was asked when an entry was held, as far as the ledger knows."""
     units = tuple((name, Decimal(parts).scaleb(-6)) for name, parts in entry.reserved.units)
     return Ask(entry.call, entry.reserved.usd, calls=entry.reserved.calls, units=units, batch="batch" in entry.marks)
+
+
+def _price_list() -> "PriceBook":
+    from spendgate.pricing.book import PriceBook
+
+    return PriceBook()

@@ -6,13 +6,15 @@ whole nano-dollars; other units are counted in their smallest parts (see `spendg
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE
 from spendgate.limits import Limit, LimitSet
-from spendgate.pricing.tariff import Tariff
 from spendgate.reservation import State
+
+if TYPE_CHECKING:  # the parts of pricing load when a gate is opened, not with `import spendgate`
+    from spendgate.pricing.tariff import Tariff
 
 LAPSE_AFTER = 15 * MINUTE
 """How long a call may run before its reservation lapses and counts as spent."""
@@ -77,7 +79,7 @@ class HoldRequest:
     weight: Weight
     actor: Actor = Actor()
     pricing: Pricing = Pricing()
-    tariff: Tariff | None = None
+    tariff: "Tariff | None" = None
     tariff_units: int = 0
     lapse_after: int = LAPSE_AFTER
     enforce: bool = True
@@ -104,7 +106,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of state worth telling: `blocked`, `allowing`, `warned`, `tripped`, `reset`, `limits`, `clock`, `lost`."""
+    """A change of state worth telling.
+
+    `kind` is `blocked` or `observed` (an episode of refusals begins), `allowing` (it is over), `warned`, `tripped`,
+    `reset`, `limits`, `clock` or `lost`.
+    """
 
     at: int
     kind: str
@@ -134,7 +140,7 @@ class Entry:
     weight: Weight
     actor: Actor = Actor()
     pricing: Pricing = Pricing()
-    tariff: Tariff | None = None
+    tariff: "Tariff | None" = None
     tariff_units: int = 0
     tariff_position: int = 0
     ended_at: int = 0
@@ -335,7 +341,10 @@ class Store(Protocol):
         """
 
     def check(self) -> list[str]:
-        """What is wrong with the ledger, in words: buckets against entries, sums, checksums. Empty where all is well."""
+        """What is wrong with the ledger, in words: buckets against entries, sums, checksums. Empty where all is well.
+
+        Reads everything: for `spendgate doctor`, not for decisions.
+        """
 
     def close(self) -> None:
         """Lets go of files and connections. A second close is fine."""

@@ -8,7 +8,6 @@
 True
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -59,7 +58,8 @@ class Limit:
     """So much of a unit per window; amounts are in the unit's smallest parts (see `unit_scale`).
 
     `match` holds (field, glob) pairs that must all fit; `per` the fields that each get a budget of their own.
-    `throttle_every` is the pause, in microseconds, between calls beyond the limit when `at_limit` is `throttle`.
+    `throttle_every` is the pause, in microseconds, between calls beyond the limit when `at_limit` is `throttle`. `key`
+    says what is counted: limits that differ only in amount, name or manners share what was counted so far.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Limit:
 
     def __post_init__(self) -> None:
         counted = json.dumps([self.unit, _spell_window(self.window), sorted(self.match), self.per])
-        object.__setattr__(self, "key", hashlib.sha256(counted.encode()).hexdigest()[:16])
+        object.__setattr__(self, "key", counted)
         object.__setattr__(self, "thresholds", tuple(int(self.amount * share) for share in sorted(self.warn_at)))
         paced = self.pace_from is not None
         object.__setattr__(self, "pace_above", int(self.amount * self.pace_from) if paced else -1)  # type: ignore[operator]

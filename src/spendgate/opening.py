@@ -3,23 +3,25 @@
 import atexit
 import logging
 import os
-import platform
 import sys
 import weakref
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spendgate.clock import DAY, SECOND, Clock, SystemClock
-from spendgate.config import Settings, load
 from spendgate.gate import Gate, Listener
 from spendgate.ledger import Actor, Entry, Event, Store
-from spendgate.pricing.book import PriceBook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spendgate.config import Settings
 
 log = logging.getLogger("spendgate")
 
 
-def open(path: Path | str | None = None, *, clock: Clock | None = None, env: Mapping[str, str] | None = None) -> Gate:  # noqa: A001
+def open(path: "Path | str | None" = None, *, clock: Clock | None = None, env: Mapping[str, str] | None = None) -> Gate:  # noqa: A001
     """A gate over the ledger that the nearest spendgate.toml, or `SPENDGATE_CONFIG`, names.
 
     Its limits are put in force for every process, unless the configuration leaves that to `spendgate limits apply`.
@@ -28,12 +30,16 @@ def open(path: Path | str | None = None, *, clock: Clock | None = None, env: Map
         ConfigError: there is no configuration, or it does not say what it must. Nothing was opened.
         StoreError: the ledger cannot be opened.
     """
+    from spendgate.config import load
+
     settings = load(path, os.environ if env is None else env)
     return gate_for(settings, clock or SystemClock())
 
 
-def gate_for(settings: Settings, clock: Clock) -> Gate:
+def gate_for(settings: "Settings", clock: Clock) -> Gate:
     """A gate with these settings."""
+    from spendgate.pricing.book import PriceBook
+
     store = store_for(settings)
     try:
         put_in_force(settings, store, clock.now())
@@ -58,7 +64,7 @@ def gate_for(settings: Settings, clock: Clock) -> Gate:
     return gate
 
 
-def store_for(settings: Settings) -> Store:
+def store_for(settings: "Settings") -> Store:
     """The store that the settings name."""
     if settings.store.path is None:
         from spendgate.stores.memory import MemoryStore
@@ -74,7 +80,7 @@ def store_for(settings: Settings) -> Store:
     )
 
 
-def put_in_force(settings: Settings, store: Store, now_at: int) -> bool:
+def put_in_force(settings: "Settings", store: Store, now_at: int) -> bool:
     """Applies the file's limits, unless the ledger keeps its own; a ledger that has none yet always takes them."""
     if settings.mode == "off" or store.fault():
         return False
@@ -90,11 +96,13 @@ def actor() -> Actor:
 
 @lru_cache(maxsize=8)
 def _actor(pid: int) -> Actor:
-    program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else Path(sys.executable).name
+    import platform
+
+    program = os.path.basename(sys.argv[0] if sys.argv and sys.argv[0] else sys.executable)  # noqa: PTH119
     return Actor(platform.node()[:100], pid, program[:100])
 
 
-def _listeners(settings: Settings) -> tuple[Listener, ...]:
+def _listeners(settings: "Settings") -> tuple[Listener, ...]:
     found: list[Listener] = []
     if settings.notify:
         found.append(_Telling(settings))
@@ -106,7 +114,7 @@ def _listeners(settings: Settings) -> tuple[Listener, ...]:
 class _Telling:
     """Hands events to the notifier, which delivers them from a thread of its own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: "Settings") -> None:
         from spendgate.alerts.notifier import Notifier
 
         self.notifier = Notifier(settings.notify)
@@ -126,7 +134,7 @@ class _Telling:
 class _Mirroring:
     """Writes what happened to the day's JSONL file."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: "Settings") -> None:
         from spendgate.history.mirror import Mirror
 
         assert settings.mirror is not None  # noqa: S101 - `_listeners` asks before

@@ -9,7 +9,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from spendgate.clock import MINUTE
 from spendgate.errors import PriceError
@@ -70,6 +69,8 @@ class PriceBook:
 
     def nearest(self, name: str, provider: str = "") -> tuple[str, ...]:
         """The names on the rate card, then in the price list, that are closest to one that is not known."""
+        from difflib import get_close_matches
+
         own = get_close_matches(name, [card.name for card in self.cards.cards.values() if not card.is_glob])
         return tuple(dict.fromkeys((*own, *snapshot.nearest(provider, name))))[:3]
 

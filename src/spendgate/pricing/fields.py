@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any
 
 from spendgate.errors import AmountError, ConfigError
@@ -147,6 +146,8 @@ class Fields:
 
 def closest(name: str, known: Collection[str]) -> str:
     """The known name nearest to an unknown one; empty where none is near."""
+    from difflib import get_close_matches
+
     return next(iter(get_close_matches(name.lower(), list(known), n=1)), "")
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -104,6 +103,8 @@ def nearest(provider: str, model: str, count: int = 3) -> tuple[str, ...]:
     """Models of the provider, or of all where the list does not have it, whose names are closest."""
     every = _names()
     own = [name for seller, name in every if seller == provider] or [name for _, name in every]
+    from difflib import get_close_matches
+
     return tuple(get_close_matches(model.lower(), dict.fromkeys(own), n=count))
 
 

@@ -10,7 +10,6 @@ reasoning, as OpenAI, Gemini and genai-prices count. Anthropic's `input_tokens` 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any
 
 from spendgate.errors import AmountError
@@ -102,6 +101,8 @@ class Usage:
         """
         for name in mapping:
             if name not in COUNTS and name != "units":
+                from difflib import get_close_matches
+
                 close = get_close_matches(str(name), (*COUNTS, "units"), n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(COUNTS)} and units"
                 raise AmountError("usage", name, f"this key is not known: {hint}")

@@ -1,0 +1,484 @@
+"""The path of a dollar through the gate."""
+
+import pickle
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import spendgate
+from spendgate.clock import HOUR, MINUTE
+from spendgate.errors import (
+    AmountError,
+    BlockedError,
+    LostTailError,
+    PriceError,
+    RefusedError,
+    ReservationStateError,
+    SpendLimitError,
+    StoreError,
+)
+from spendgate.gate import Gate
+from spendgate.ledger import Actor, Breaker, Entry, Event
+from spendgate.reservation import State
+from spendgate.stores.memory import MemoryStore
+from spendgate.testing import FakeClock
+
+from .conftest import CONFIG, MakeGate
+
+
+def entries(gate: Gate) -> list[Entry]:
+    """What the ledger has."""
+    return list(gate.store.entries())
+
+
+def only(gate: Gate) -> Entry:
+    """The one entry of the ledger."""
+    (entry,) = entries(gate)
+    return entry
+
+
+def test_a_block_left_normally_is_settled_from_the_rate_card(gate: Gate) -> None:
+    """A call whose price is per call costs that price when its block ends."""
+    with gate.call("clearbit.enrich", service="pipeline", key="4711"):
+        assert only(gate).state is State.HELD
+    assert (only(gate).state, only(gate).weight.usd, only(gate).call.key) == (State.SETTLED, 4_000_000, "4711")
+
+
+def test_a_block_left_by_an_exception_stays_held_and_lapses(gate: Gate, clock: FakeClock) -> None:
+    """Billed or not, nobody knows: the reservation keeps its weight, and lapses fifteen minutes later."""
+    with pytest.raises(ZeroDivisionError), gate.call("clearbit.enrich", service="pipeline"):
+        _ = 1 / 0
+    assert only(gate).state is State.HELD
+    clock.advance(15 * 60)
+    assert [standing.spent + standing.held for standing in gate.status()] == [Decimal("0.004")]
+    gate.reserve(resource="clearbit.enrich", service="pipeline")
+    assert entries(gate)[0].state is State.LAPSED
+
+
+def test_without_a_known_cost_the_whole_hold_counts(gate: Gate) -> None:
+    """A resource that no price is known for costs what was declared for it."""
+    with gate.call("unheard.of", service="pipeline", at_most="0.25"):
+        pass
+    assert only(gate).weight.usd == 250_000_000
+    assert "unpriced" in only(gate).marks
+
+
+def test_a_model_call_that_reports_no_usage_counts_whole(gate: Gate) -> None:
+    """Missing usage is never taken for no usage."""
+    with gate.call("claude-haiku-4-5", provider="anthropic", input_tokens=1000, max_output_tokens=100) as call:
+        pass
+    assert only(gate).weight == only(gate).reserved
+    assert call.id == only(gate).id
+
+
+def test_usage_is_priced_by_the_price_list(gate: Gate) -> None:
+    """1,000 tokens in at $1 and 500 out at $5 a million are $0.0035, with source and date of the price."""
+    with gate.call("claude-haiku-4-5", provider="anthropic", input_tokens=1000, max_output_tokens=1000) as call:
+        receipt = call.settle(usage={"input_tokens": 1000, "output_tokens": 500})
+    assert (receipt.cost, receipt.overrun) == (Decimal("0.0035"), False)
+    entry = only(gate)
+    assert entry.weight.tokens == 1500
+    assert entry.pricing.source.startswith("genai-prices")
+    assert entry.pricing.dated
+
+
+def test_a_stated_cost_of_zero_with_tokens_is_not_believed(gate: Gate) -> None:
+    """A provider that reports tokens and a cost of 0 is booked at the price of the tokens."""
+    with gate.call("claude-haiku-4-5", provider="anthropic", input_tokens=1000, max_output_tokens=1000) as call:
+        call.settle(cost=0, usage={"input_tokens": 1000, "output_tokens": 500})
+    assert only(gate).weight.usd == 3_500_000
+
+
+def test_a_stated_cost_is_taken_and_an_overrun_marked(gate: Gate) -> None:
+    """A bill above the estimate is booked in full."""
+    with gate.call("clearbit.enrich", service="pipeline") as call:
+        receipt = call.settle(cost="0.10")
+    assert (receipt.cost, receipt.reserved, receipt.overrun) == (Decimal("0.10"), Decimal("0.004"), True)
+
+
+def test_units_settle_as_calls_or_by_name(gate: Gate) -> None:
+    """Three lookups in one request cost three; units of the rate card cost what each is worth."""
+    with gate.call("clearbit.enrich") as call:
+        assert call.settle(units=3).cost == Decimal("0.012")
+    with gate.call("mail.send", units={"mails": 1000}) as call:
+        assert call.settle(units={"mails": 700}).cost == Decimal("0.70")
+    assert entries(gate)[1].weight.units == (("mails", 700_000_000),)
+
+
+def test_the_free_tier_is_counted_in_the_ledger(gate: Gate) -> None:
+    """Two calls a month are free, the third is not; a void gives its place back."""
+    unused = gate.reserve(resource="maps.geocode")
+    with gate.call("maps.geocode"):
+        pass
+    unused.void()
+    for _ in range(2):
+        with gate.call("maps.geocode"):
+            pass
+    assert [entry.weight.usd for entry in entries(gate)] == [0, 0, 0, 5_000_000]
+
+
+def test_settling_twice_with_the_same_amount_is_the_same_answer(gate: Gate) -> None:
+    """The second settle changes nothing; another amount, or a void, is an error that changes nothing either."""
+    hold = gate.reserve(resource="x", at_most="0.02")
+    assert hold.settle(cost="0.003") == hold.settle(cost="0.003")
+    with pytest.raises(ReservationStateError, match="settled"):
+        hold.settle(cost="0.004")
+    with pytest.raises(ReservationStateError):
+        hold.void()
+    assert only(gate).weight.usd == 3_000_000
+
+
+def test_any_process_can_settle_by_id(gate: Gate) -> None:
+    """The gate settles and voids reservations by what `reserve` answered, priced as they were held."""
+    held = gate.reserve(resource="clearbit.enrich", service="shell")
+    assert gate.settle(held.id, units=2).cost == Decimal("0.008")
+    assert gate.void(gate.reserve(resource="clearbit.enrich").id).cost == 0
+    with pytest.raises(ReservationStateError, match="not known"):
+        gate.settle("17-00000000", cost="1")
+
+
+def test_a_refusal_says_what_and_when_and_survives_pickling(gate: Gate, clock: FakeClock) -> None:
+    """The error's fields are typed and public, and cross process borders."""
+    gate.reserve(resource="x", service="research", at_most="4").settle()
+    with pytest.raises(SpendLimitError) as caught:
+        gate.reserve(resource="x", service="research", at_most="1.000000001")
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert (error.limit, error.scope, error.window) == ("hourly", "service=research", "1h")
+        assert (error.spent, error.held, error.requested) == (Decimal(4), Decimal(0), Decimal("1.000000001"))
+        assert error.headroom == Decimal(1)
+        assert error.frees_at is not None
+        assert error.retry_after_s == pytest.approx(3600, abs=36)
+    assert "$1.00 left" in str(caught.value)
+    gate.reserve(resource="x", service="research", at_most="1")
+
+
+def test_a_refusal_that_comes_from_the_size_of_the_estimate_names_the_remedy(gate: Gate) -> None:
+    """Nothing stated means the whole context: the message says what to state."""
+    with pytest.raises(SpendLimitError, match="state input_tokens and max_output_tokens"):
+        gate.reserve(resource="claude-opus-4-6", provider="anthropic", calls=10)
+
+
+def test_an_unknown_price_is_refused_where_a_limit_in_dollars_applies(gate: Gate) -> None:
+    """No price is never zero: the error names the nearest names and what to declare."""
+    with pytest.raises(PriceError) as caught:
+        gate.reserve(resource="claude-haiku-4-6-typo", provider="anthropic")
+    assert any("haiku" in name for name in caught.value.nearest)
+    assert entries(gate) == []
+
+
+def test_an_unknown_price_passes_a_limit_in_calls(make_gate: MakeGate) -> None:
+    """A call budget needs no price; the entry is marked."""
+    gate = make_gate('[[limits]]\ncalls = 2\nwindow = "day"\n')
+    for _ in range(2):
+        gate.reserve(resource="anything")
+    with pytest.raises(SpendLimitError, match="2 calls per day"):
+        gate.reserve(resource="anything")
+    assert all("unpriced" in entry.marks for entry in entries(gate))
+
+
+def test_free_calls_pass_a_limit_of_nothing(make_gate: MakeGate) -> None:
+    """A limit of 0 lets nothing through that costs, and everything that is free."""
+    gate = make_gate('[[limits]]\nusd = 0\nwindow = "1h"\n[prices."ollama:*"]\nfree = true\n')
+    with gate.call("llama4", provider="ollama") as call:
+        call.settle(usage={"input_tokens": 5000, "output_tokens": 5000})
+    with pytest.raises(SpendLimitError):
+        gate.reserve(resource="x", at_most="0.000000001")
+
+
+def test_a_call_waits_for_its_turn(make_gate: MakeGate, clock: FakeClock) -> None:
+    """With `wait`, a throttled call goes when its turn has come; where waiting cannot help it is refused at once."""
+    gate = make_gate(
+        '[[limits]]\ncalls = 1\nwindow = "day"\nat_limit = "throttle"\nthrottle_to = "10/min"\n'
+        '[prices."x"]\nper_call = "0.1"\n'
+    )
+    gate.reserve(resource="x")
+    gate.reserve(resource="x")
+    started_at = clock.now()
+    gate.reserve(resource="x", wait=30)
+    assert clock.now() - started_at == 6_000_000
+    with pytest.raises(SpendLimitError):
+        gate.reserve(resource="x", wait=5.9)
+    assert clock.now() - started_at == 6_000_000
+
+
+def test_a_wait_sees_money_that_others_release(make_gate: MakeGate, clock: FakeClock) -> None:
+    """Held money that is voided meanwhile lets the waiting call through within a second."""
+    gate = make_gate()
+    first = gate.reserve(resource="x", at_most="5")
+
+    def release(span_s: float) -> None:
+        clock.advance(span_s)
+        first.void()
+
+    gate.clock = FakeClock(clock.now())
+    gate.clock.sleep = release  # type: ignore[method-assign]
+    assert gate.reserve(resource="x", at_most="5", wait=30).at_most == 5
+
+
+def test_a_tripped_breaker_refuses_free_calls_too(gate: Gate, clock: FakeClock) -> None:
+    """Only a breaker tripped by hand refuses everything, and says who can let it through again."""
+    gate.store.trip(Breaker("service", "research", 0, "looks odd", clock.now() + HOUR), Actor(), clock.now())
+    with pytest.raises(BlockedError, match="looks odd") as caught:
+        gate.reserve(resource="maps.geocode", service="research")
+    assert isinstance(caught.value, RefusedError)
+    assert "breaker reset service=research" in str(caught.value)
+    gate.reserve(resource="maps.geocode", service="other")
+    clock.advance(3600)
+    gate.reserve(resource="maps.geocode", service="research")
+
+
+def test_the_service_comes_from_call_scope_or_gate(make_gate: MakeGate) -> None:
+    """The innermost word counts: the call's own, then the scope's, then the gate's."""
+    gate = make_gate(service="default")
+    gate.reserve(resource="x", at_most=0)
+    with gate.scope("outer", task="t1", tags={"customer": "acme"}), gate.scope(tags={"batch": 7}):
+        gate.reserve(resource="x", at_most=0)
+        gate.reserve(resource="x", at_most=0, service="own", task="t2", tags={"customer": "zeta"})
+    calls = [entry.call for entry in entries(gate)]
+    assert [call.service for call in calls] == ["default", "outer", "own"]
+    assert [call.task for call in calls] == ["", "t1", "t2"]
+    assert calls[1].tags == (("batch", "7"), ("customer", "acme"))
+    assert calls[2].tags == (("batch", "7"), ("customer", "zeta"))
+
+
+def test_a_paid_function_reserves_at_each_call(gate: Gate) -> None:
+    """The decorator takes the key from the arguments and the cost from the result, and keeps name and result."""
+
+    @gate.paid(
+        "clearbit.enrich",
+        service="pipeline",
+        key_from=lambda record_id: record_id,
+        settle_from=lambda found: {"cost": found},
+    )
+    def enrich(record_id: int) -> str:
+        """Looks a person up."""
+        return f"0.00{record_id}"
+
+    assert (enrich(5), enrich.__name__) == ("0.005", "enrich")
+    assert (only(gate).call.key, only(gate).weight.usd) == ("5", 5_000_000)
+
+
+def test_a_paid_generator_is_settled_when_it_is_read_to_its_end(gate: Gate) -> None:
+    """A generator reserves when it starts; closed early, its hold stays."""
+
+    @gate.paid("clearbit.enrich")
+    def rows() -> Iterator[int]:
+        yield 1
+        yield 2
+
+    assert list(rows()) == [1, 2]
+    early = rows()
+    next(early)
+    early.close()  # type: ignore[attr-defined]
+    assert [entry.state for entry in entries(gate)] == [State.SETTLED, State.HELD]
+
+
+def test_a_coroutine_needs_the_awaited_gate(gate: Gate) -> None:
+    """A decorator that could only settle before the work is done is refused."""
+
+    async def enrich() -> None: ...
+
+    with pytest.raises(TypeError, match=r"spendgate\.aio"):
+        gate.paid("clearbit.enrich")(enrich)
+
+
+def test_observing_refuses_nothing_and_records_what_it_would_have(make_gate: MakeGate) -> None:
+    """Mode `observe` lets calls beyond the limit through, marked."""
+    gate = make_gate(mode="observe")
+    for _ in range(2):
+        gate.reserve(resource="x", at_most=4).settle()
+    gate.reserve(resource="unheard.of")
+    assert ["observed" in entry.marks for entry in entries(gate)] == [False, True, False]
+    (standing,) = gate.status()
+    assert (standing.refused_calls, standing.refused_usd) == (1, Decimal(4))
+
+
+def test_a_gate_that_is_off_writes_nothing(make_gate: MakeGate) -> None:
+    """Mode `off` is a switch for tests and emergencies: the program runs as if there were no gate."""
+    gate = make_gate(mode="off")
+    with gate.call("x", at_most=400) as call:
+        assert (call.id, call.settle(cost="3").cost) == ("", Decimal(3))
+    gate.processed(5, service="pipeline")
+    assert entries(gate) == []
+    assert gate.store.work(0, 1 << 62) == []
+
+
+class BrokenStore(MemoryStore):
+    """A ledger that can be switched off."""
+
+    broken: type[Exception] | None = None
+
+    def _write(self, work: Any) -> Any:
+        if self.broken is not None:
+            raise self.broken("the disk is full")
+        return super()._write(work)
+
+
+def test_an_unreachable_ledger_keeps_the_gate_shut(make_gate: MakeGate) -> None:
+    """When in doubt nothing is sent, and it works again without a restart."""
+    store = BrokenStore()
+    gate = make_gate(store=store)
+    store.broken = StoreError
+    with pytest.raises(StoreError):
+        gate.reserve(resource="x", at_most=1)
+    store.broken = None
+    gate.reserve(resource="x", at_most=1)
+
+
+def test_calls_let_through_without_the_ledger_are_booked_when_it_is_back(make_gate: MakeGate) -> None:
+    """`unavailable = "allow"` counts what went unrecorded, and books it late and marked: settled, whole, or not at all."""
+    store = BrokenStore()
+    gate = make_gate(store=store, unavailable="allow")
+    store.broken = StoreError
+    with gate.call("clearbit.enrich", service="pipeline"):
+        pass
+    with pytest.raises(KeyError), gate.call("x", service="pipeline", at_most=1):
+        raise KeyError
+    gate.reserve(resource="x", at_most=2).void()
+    assert gate.unrecorded_calls == 3
+    store.broken = None
+    gate.reserve(resource="maps.geocode")
+    booked = [entry for entry in entries(gate) if "unrecorded" in entry.marks]
+    assert [entry.weight.usd for entry in booked] == [4_000_000, 1_000_000_000]
+    assert store.check() == []
+
+
+def test_a_lost_tail_is_never_ignored(make_gate: MakeGate) -> None:
+    """`unavailable = "allow"` does not cover a ledger that forgot what was spent."""
+    store = BrokenStore()
+    gate = make_gate(store=store, unavailable="allow")
+    store.broken = LostTailError
+    with pytest.raises(LostTailError):
+        gate.reserve(resource="x", at_most=1)
+
+
+def test_a_ledger_that_fails_at_the_end_does_not_take_the_answer_away(make_gate: MakeGate) -> None:
+    """The call succeeded: its block ends without an error, and the reservation stays held."""
+    store = BrokenStore()
+    gate = make_gate(store=store)
+    with gate.call("clearbit.enrich", service="pipeline"):
+        store.broken = StoreError
+    store.broken = None
+    assert only(gate).state is State.HELD
+
+
+class Listening:
+    """Hears everything, and can be made to fail."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.heard: list[str] = []
+        self.fails = fails
+
+    def entry(self, entry: Entry) -> None:
+        self._hear(str(entry.state))
+
+    def events(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            self._hear(event.kind)
+
+    def close(self) -> None:
+        self._hear("closed")
+
+    def _hear(self, what: str) -> None:
+        self.heard.append(what)
+        if self.fails:
+            raise RuntimeError("observers may fail")
+
+
+def test_listeners_hear_once_per_episode(make_gate: MakeGate, clock: FakeClock) -> None:
+    """A warning, the first refusal and the end of the episode are told once each, however many calls there are."""
+    heard = Listening()
+    gate = make_gate(listeners=(heard,))
+    gate.reserve(resource="x", at_most="4.5").settle()
+    for _ in range(5):
+        with pytest.raises(SpendLimitError):
+            gate.reserve(resource="x", at_most=1)
+    clock.advance(2 * 3600)
+    gate.reserve(resource="x", at_most=1).settle()
+    gate.close()
+    assert heard.heard == ["warned", "settled", "blocked", "allowing", "settled", "closed"]
+
+
+def test_a_failing_listener_is_not_noticed(make_gate: MakeGate) -> None:
+    """Observers may fail: the gate does not."""
+    heard = Listening(fails=True)
+    gate = make_gate(listeners=(heard,))
+    gate.reserve(resource="x", at_most="4.5").settle()
+    assert heard.heard == ["warned", "settled"]
+
+
+def test_work_done_is_counted_by_service_and_minute(gate: Gate, clock: FakeClock) -> None:
+    """`processed` adds up within a minute."""
+    with gate.scope("pipeline"):
+        gate.processed(3)
+        gate.processed(4)
+    minute_at = clock.now() - clock.now() % MINUTE
+    assert gate.store.work(0, 1 << 62) == [("pipeline", minute_at, 7)]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"at_most": "NaN"},
+        {"at_most": "inf"},
+        {"at_most": "-1"},
+        {"at_most": True},
+        {"at_most": 0.1},
+        {"at_most": "1000001"},
+        {"at_most": "much"},
+        {"calls": -1},
+        {"calls": True},
+        {"input_tokens": 1.5},
+        {"max_output_tokens": -1},
+        {"units": {"rows": float("nan")}},
+        {"units": {"rows": "-1"}},
+        {"attempt": 0},
+        {"service": "a\nb"},
+        {"service": "x" * 201},
+        {"task": 5},
+        {"tags": {"customer": "a\x00"}},
+        {"key": "k" * 1001},
+        {"resource": ""},
+        {"wait": -1},
+        {"wait": "soon"},
+    ],
+)
+def test_what_cannot_be_an_amount_or_a_name_is_refused_at_the_door(gate: Gate, bad: dict[str, Any]) -> None:
+    """The error names the argument, and nothing is reserved."""
+    with pytest.raises(AmountError) as caught:
+        gate.reserve(**{"resource": "clearbit.enrich", **bad})
+    assert (
+        str(caught.value).startswith(next(iter(bad))[:5]) or "rows" in str(caught.value) or "tags" in str(caught.value)
+    )
+    assert entries(gate) == []
+
+
+@pytest.mark.parametrize("cost", ["NaN", float("inf"), "-0.1", True, 0.5, "1e7", object()])
+def test_a_cost_that_is_none_leaves_the_reservation_held(gate: Gate, cost: Any) -> None:
+    """A bad amount at the end changes nothing: the hold stands and can still be settled."""
+    hold = gate.reserve(resource="x", at_most=1)
+    with pytest.raises(AmountError, match="cost"):
+        hold.settle(cost=cost)
+    assert hold.settle(cost="0.5").cost == Decimal("0.5")
+
+
+def test_open_without_a_configuration_names_the_way_out(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`spendgate init` is what to type."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPENDGATE_CONFIG", raising=False)
+    with pytest.raises(spendgate.ConfigError, match="spendgate init"):
+        spendgate.open()
+
+
+def test_open_gates_share_one_budget(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two gates of one configuration draw on the same ledger, with the mirror beside it."""
+    (tmp_path / "spendgate.toml").write_text(CONFIG + '[mirror]\ndir = "log"\n')
+    monkeypatch.chdir(tmp_path)
+    with spendgate.open() as one, spendgate.open() as two:
+        one.reserve(resource="x", service="a", at_most=3).settle()
+        with pytest.raises(SpendLimitError):
+            two.reserve(resource="x", service="a", at_most=3)
+    assert (tmp_path / ".spendgate" / "ledger.db").stat().st_mode & 0o777 == 0o600
+    assert [path.suffix for path in (tmp_path / "log").iterdir()] == [".jsonl"]

@@ -1,0 +1,79 @@
+"""The public face of spendgate as a typed program: `mypy --strict` must accept every line. It is never run."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+import spendgate
+from spendgate import aio
+
+
+def plain() -> None:
+    """Blocks, functions, reservations, scopes and how limits stand."""
+    with spendgate.open("spendgate.toml") as gate:
+        with gate.call("clearbit.enrich", service="pipeline", key="4711", tags={"customer": "acme"}) as call:
+            receipt: spendgate.Receipt = call.settle(cost="0.004")
+            cost: Decimal = receipt.cost
+        with gate.call("claude-haiku-4-5", provider="anthropic", input_tokens=900, max_output_tokens=500) as call:
+            call.settle(usage=spendgate.Usage(input_tokens=900, output_tokens=120))
+        with gate.call("mail.send", units={"mails": 3}, wait=30):
+            gate.processed(3, service="pipeline")
+
+        hold: spendgate.Reservation = gate.reserve(
+            service="research", provider="anthropic", resource="claude-haiku-4-5", at_most=Decimal("0.02")
+        )
+        try:
+            hold.settle(cost=cost)
+        except spendgate.ReservationStateError:
+            hold.void()
+        gate.settle(hold.id, "0.003")
+        gate.void(hold.id)
+
+        with gate.scope("research", task="t-1"):
+            for status in gate.status():
+                frees_at: datetime | None = status.frees_at
+                print(status.limit, status.scope, status.spent, status.held, status.headroom, frees_at)
+
+        @gate.paid("clearbit.enrich", service="pipeline", key_from=lambda record_id: record_id)
+        def enrich(record_id: int) -> str:
+            return str(record_id)
+
+        name: str = enrich(4711)
+
+        @gate.paid("clearbit.enrich")
+        def rows() -> Iterator[str]:
+            yield name
+
+        for row in rows():
+            row.upper()
+
+
+def refusals(gate: spendgate.Gate) -> float | None:
+    """Every error has typed fields."""
+    try:
+        gate.reserve(resource="claude-opus-4-6", provider="anthropic")
+    except spendgate.SpendLimitError as refused:
+        left: Decimal = refused.headroom
+        return None if left else refused.retry_after_s
+    except spendgate.BlockedError as blocked:
+        print(blocked.since.isoformat(), blocked.reason, blocked.reset_at)
+    except spendgate.PriceError as unknown:
+        print(unknown.provider, unknown.model, unknown.nearest)
+    except (spendgate.RefusedError, spendgate.StoreError, spendgate.ConfigError, spendgate.AmountError):
+        raise
+    return None
+
+
+async def awaited() -> None:
+    """The same, awaited."""
+    async with aio.open() as gate:
+        async with gate.call("clearbit.enrich", service="pipeline") as call:
+            receipt: spendgate.Receipt = await call.settle(units=2)
+        hold = await gate.reserve(resource="x", at_most="0.02")
+        await hold.settle(cost=receipt.cost)
+
+        @gate.paid("clearbit.enrich", service="pipeline")
+        async def enrich(record_id: int) -> str:
+            return str(record_id)
+
+        print((await enrich(4711)).upper(), await gate.status())
