@@ -14,8 +14,7 @@ from spendgate.ledger import Held
 from spendgate.reservation import State
 from spendgate.stores.memory import MemoryStore
 from spendgate.testing import FakeClock
-
-from .conftest import MakeGate
+from tests.gate.conftest import MakeGate
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:

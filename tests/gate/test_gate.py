@@ -24,8 +24,7 @@ from spendgate.ledger import Actor, Breaker, Entry, Event
 from spendgate.reservation import State
 from spendgate.stores.memory import MemoryStore
 from spendgate.testing import FakeClock
-
-from .conftest import CONFIG, MakeGate
+from tests.gate.conftest import CONFIG, MakeGate
 
 
 def entries(gate: Gate) -> list[Entry]:
@@ -328,7 +327,7 @@ def test_an_unreachable_ledger_keeps_the_gate_shut(make_gate: MakeGate) -> None:
 
 
 def test_calls_let_through_without_the_ledger_are_booked_when_it_is_back(make_gate: MakeGate) -> None:
-    """`unavailable = "allow"` counts what went unrecorded, and books it late and marked: settled, whole, or not at all."""
+    """`unavailable = "allow"` books what went unrecorded late and marked: settled, whole, or not at all."""
     store = BrokenStore()
     gate = make_gate(store=store, unavailable="allow")
     store.broken = StoreError
