@@ -26,6 +26,10 @@ UNKNOWN_CONTEXT = 200_000
 """Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
 
+STATED = Pricing("stated")
+"""Where a price is from that the caller stated."""
+
+
 class Stated(TypedDict, total=False):
     """What a caller may state about a call before it is made.
 
@@ -227,7 +231,7 @@ def outcome(ask: Ask, price: "Price | None", said: Report, has_tariff: bool) -> 
     whole = Outcome(**common)  # type: ignore[arg-type]
     unbelieved = said.cost == 0 and usage.tokens > 0 and not _may_be_free(price)
     if said.cost is not None and not unbelieved:
-        return Outcome(usd=said.cost, list_usd=said.cost, **common)  # type: ignore[arg-type]
+        return Outcome(usd=said.cost, list_usd=said.cost, pricing=STATED, **common)  # type: ignore[arg-type]
     if price is None:
         return whole
     if said.usage is None and _by_tokens(price):

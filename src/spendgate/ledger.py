@@ -180,13 +180,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """A breaker tripped by hand: `field` and glob `pattern` choose the calls, `*` on `*` all of them."""
+    """A breaker tripped by hand: `field` and glob `pattern` choose the calls, `*` on `*` all of them.
+
+    `refused_calls` and `refused_usd` are what it has refused since, in nano-dollars; `Store.breakers` fills them in.
+    """
 
     field: str
     pattern: str
     since_at: int
     reason: str
     reset_at: int | None = None
+    refused_calls: int = 0
+    refused_usd: int = 0
 
     def __str__(self) -> str:
         return "*" if self.field == "*" else f"{self.field}={self.pattern}"
@@ -258,7 +263,7 @@ class Totals:
     entries: int
 
 
-GroupField = Literal["service", "provider", "resource", "task", "state", "source"]
+GroupField = Literal["service", "provider", "resource", "task", "state", "priced"]
 
 
 class Store(Protocol):
@@ -320,8 +325,10 @@ class Store(Protocol):
         """The events, oldest first."""
 
     def sums(self, by: Sequence[str], since_at: int, until_at: int, every: int = 0) -> Iterator[Sum]:
-        """Entries summed by fields (service, provider, resource, task) and, with `every`, by stretches of that many
-        microseconds. Imported history and daily sums are in it.
+        """Entries summed by `GroupField`s and, with `every`, by stretches of that many microseconds.
+
+        Imported history and daily sums are in it. `priced` is `exact`, `pattern` (the model's name only fits a
+        pattern), `stated` (the caller said what it cost) or `unpriced`; daily sums are `settled` and `exact`.
         """
 
     def totals(self) -> Totals:

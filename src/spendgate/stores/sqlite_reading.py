@@ -11,7 +11,7 @@ from spendgate.stores.checking import check_counters
 from spendgate.stores.force import InForce
 from spendgate.stores.sqlite_schema import ENTRY_COLUMNS
 from spendgate.stores.sqlite_tables import SqliteTables
-from spendgate.stores.summing import FIELDS
+from spendgate.stores.summing import FIELDS, GROUPS, STATED
 
 _ALL = ", ".join((*ENTRY_COLUMNS, "chk"))
 _CHUNK = 1000
@@ -50,20 +50,32 @@ def events(tables: SqliteTables, since_at: int) -> list[Event]:
     return [Event(at, kind, limit, scope, json.loads(data)) for at, kind, limit, scope, data in found]
 
 
+_STATE = "CASE state " + " ".join(f"WHEN {n} THEN '{state}'" for n, state in enumerate(rows.STATES)) + " END"
+_PRICED = (
+    f"(SELECT CASE WHEN source = '{STATED}' THEN source WHEN marks LIKE '%unpriced%' THEN 'unpriced' "
+    "WHEN exact THEN 'exact' ELSE 'pattern' END FROM pricings WHERE id = pricing)"
+)
+_BOOKED = {"state": _STATE, "priced": _PRICED}
+_ROLLED = {"state": "'settled'", "priced": "'exact'"}
+"""Groups that entries are asked for, and what stands for them in daily sums."""
+
+
 def sums(tables: SqliteTables, by: Sequence[str], since_at: int, until_at: int, every: int) -> list[Sum]:
     """`summing.sum_entries`, done by SQLite."""
-    if unknown := set(by) - set(FIELDS):
-        raise ValueError(f"sums can be taken by {', '.join(FIELDS)}, not by {', '.join(sorted(unknown))}")
+    if unknown := set(by) - set(GROUPS):
+        raise ValueError(f"sums can be taken by {', '.join(GROUPS)}, not by {', '.join(sorted(unknown))}")
     first = tables.first_seq(since_at - MAX_LAPSE_AFTER) if since_at > 0 else 0
-    fields = ", ".join(by)
+    fields = ", ".join(f"{name}_" if name in _BOOKED else name for name in by)
     over = "CASE WHEN held_usd < usd AND marks LIKE '%overrun%' THEN usd - held_usd ELSE 0 END"
     columns = ", ".join((*FIELDS, "calls", "tokens", "list_usd"))
+    extra = "".join(f", {_BOOKED[name]} AS {name}_" for name in by if name in _BOOKED)
+    extra_daily = "".join(f", {_ROLLED[name]}" for name in by if name in _BOOKED)
     live = "counted_at >= ?1 AND counted_at < ?2 AND state != 2"
     rows_sql = (
-        f"SELECT {columns}, counted_at AS at, usd, iif(state = 0, usd, 0) AS held, {over} AS over, 0 AS past "
+        f"SELECT {columns}, counted_at AS at, usd, iif(state = 0, usd, 0) AS held, {over} AS over, 0 AS past{extra} "
         f"FROM entries WHERE seq >= ?4 AND {live} "
-        f"UNION ALL SELECT {columns}, counted_at, usd, 0, {over}, usd FROM imported WHERE {live} "
-        f"UNION ALL SELECT {columns}, at, usd, 0, overrun_usd, 0 FROM daily WHERE at >= ?1 AND at < ?2"
+        f"UNION ALL SELECT {columns}, counted_at, usd, 0, {over}, usd{extra} FROM imported WHERE {live} "
+        f"UNION ALL SELECT {columns}, at, usd, 0, overrun_usd, 0{extra_daily} FROM daily WHERE at >= ?1 AND at < ?2"
     )
     groups = ", ".join(str(number) for number in range(1, len(by) + 2))
     sql = (

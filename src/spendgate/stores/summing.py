@@ -8,7 +8,11 @@ from spendgate.ledger import Entry, Sum
 from spendgate.reservation import State
 
 FIELDS = ("service", "provider", "resource", "task")
+"""What daily sums keep apart."""
+GROUPS = (*FIELDS, "state", "priced")
 """What sums can be taken by."""
+STATED = "stated"
+"""The source of a price that the caller stated."""
 
 
 @dataclass(slots=True)
@@ -32,6 +36,15 @@ def overrun(entry: Entry) -> int:
     return max(entry.weight.usd - entry.reserved.usd, 0) if "overrun" in entry.marks else 0
 
 
+def priced(entry: Entry) -> str:
+    """How an entry's price is known: `exact`, `pattern`, `stated` or `unpriced`."""
+    if entry.pricing.source == STATED:
+        return STATED
+    if "unpriced" in entry.marks:
+        return "unpriced"
+    return "exact" if entry.pricing.exact else "pattern"
+
+
 def fold_days(days: dict[tuple[str, ...], Summing], entries: Iterable[Entry]) -> None:
     """Adds entries to the sums of their days (UTC)."""
     for entry in entries:
@@ -51,9 +64,9 @@ def sum_entries(
     """The sums that a report asks a store for; each store's own way must agree with this one."""
     sums: dict[tuple[object, ...], list[int]] = {}
 
-    def add(source: object, at: int, values: tuple[int, ...]) -> None:
+    def add(fields: tuple[str, ...], at: int, values: tuple[int, ...]) -> None:
         if since_at <= at < until_at:
-            key = (tuple(getattr(source, name) for name in by), at - at % every if every else 0)
+            key = (fields, at - at % every if every else 0)
             found = sums.setdefault(key, [0] * 7)
             for index, value in enumerate(values):
                 found[index] += value
@@ -64,7 +77,21 @@ def sum_entries(
         weight = entry.weight
         if entry.state is not State.VOIDED:
             values = (weight.calls, weight.usd, weight.tokens, held, entry.list_usd, overrun(entry), past)
-            add(entry.call, entry.counted_at, values)
+            add(tuple(_field(entry, name) for name in by), entry.counted_at, values)
     for day in days:
-        add(day, day.at, (day.calls, day.usd, day.tokens, 0, day.list_usd, day.overrun_usd, 0))
+        add(
+            tuple(_field_of_day(day, name) for name in by),
+            day.at,
+            (day.calls, day.usd, day.tokens, 0, day.list_usd, day.overrun_usd, 0),
+        )
     return [Sum(*key, *values) for key, values in sums.items()]  # type: ignore[arg-type]
+
+
+def _field(entry: Entry, name: str) -> str:
+    if name == "state":
+        return str(entry.state)
+    return priced(entry) if name == "priced" else str(getattr(entry.call, name))
+
+
+def _field_of_day(day: Summing, name: str) -> str:
+    return {"state": "settled", "priced": "exact"}.get(name) or str(getattr(day, name))
