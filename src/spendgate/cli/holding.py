@@ -39,7 +39,9 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--task", default="", help="The job the call belongs to.")
 @click.option("--key", default="", help="The piece of work the call is for.")
 @click.option("--attempt", type=click.IntRange(1), default=1, help="1 for the first try.")
-@click.option("--tag", "tags", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A name to match and count by.")
+@click.option(
+    "--tag", "tags", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A name to match and count by."
+)
 @click.option("--unit", "units", multiple=True, callback=pairs, metavar="NAME=AMOUNT", help="Such as rows=500.")
 @click.option("--input-tokens", type=click.IntRange(0), help="The most tokens a model is sent.")
 @click.option("--max-output-tokens", type=click.IntRange(0), help="The cap on what a model may write.")
@@ -81,7 +83,9 @@ def _stated(given: Mapping[str, Any]) -> Stated:
 @click.command(short_help="Say what a call did cost.")
 @click.argument("hold_id", metavar="ID")
 @click.option("--cost", metavar="USD", help="What it did cost, such as 0.003.")
-@click.option("--usage", metavar="JSON", help='Such as \'{"input_tokens": 1200, "output_tokens": 300}\'; - reads stdin.')
+@click.option(
+    "--usage", metavar="JSON", help='Such as \'{"input_tokens": 1200, "output_tokens": 300}\'; - reads stdin.'
+)
 @click.option("--units", multiple=True, metavar="N|NAME=AMOUNT", help="How many calls, or units such as rows=480.")
 @json_option
 @click.pass_obj

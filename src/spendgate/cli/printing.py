@@ -19,7 +19,9 @@ from spendgate.clock import DAY, HOUR, MINUTE, SECOND, moment
 from spendgate.limits import in_units
 from spendgate.money import NANOS_PER_USD, usd
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: amounts as exact text, instants in UTC.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: amounts as exact text, instants in UTC."
+)
 
 
 def say(text: str = "") -> None:
