@@ -172,10 +172,27 @@ tell = lambda name: notifier.tell([Event(0, "blocked", name)])
 """
 
 
+# Exit handlers run last one first: the sink goes on as the end begins, and has been waited for when `check` is reached.
+LAST = """
+import atexit, os, sys
+
+def check():
+    if not os.path.exists(sys.argv[1]):
+        os._exit(5)
+
+atexit.register(check)
+os.environ["HOLD"] = "1"
+PROGRAM
+atexit.register(go_on.set)
+tell("last words")
+reached.wait()
+"""
+
+
 def test_the_end_of_the_program_waits_for_messages(tmp_path: Path) -> None:
     """A program that ends right after an event was told still delivers it."""
     out = tmp_path / "told"
-    run(PROGRAM + "tell('last words')", str(out))
+    run(LAST.replace("PROGRAM", PROGRAM), str(out))
     assert out.read_text() == "last words True\n"
 
 
