@@ -71,7 +71,9 @@ all_option = click.option("--all", "every", is_flag=True, help="Every call: the 
 )
 @json_option
 @click.pass_obj
-def trip(session: Session, scope: str | None, every: bool, reason: str, length: int | None, as_json: bool) -> None:
+def trip(
+    session: Session, /, *, scope: str | None, every: bool, reason: str, length: int | None, as_json: bool
+) -> None:
     r"""Refuses every call of a service, or of what field=glob fits, from the next decision on, in every process.
 
     SCOPE is the name of a service, or one of service, provider, resource, model, task, tags.NAME with a glob. Tripped

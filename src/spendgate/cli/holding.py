@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -39,9 +39,7 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--task", default="", help="The job the call belongs to.")
 @click.option("--key", default="", help="The piece of work the call is for.")
 @click.option("--attempt", type=click.IntRange(1), default=1, help="1 for the first try.")
-@click.option(
-    "--tag", "tags", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A name to match and count by."
-)
+@click.option("--tag", "tags", multiple=True, callback=pairs, metavar="NAME=VALUE", help="To match and count by.")
 @click.option("--unit", "units", multiple=True, callback=pairs, metavar="NAME=AMOUNT", help="Such as rows=500.")
 @click.option("--input-tokens", type=click.IntRange(0), help="The most tokens a model is sent.")
 @click.option("--max-output-tokens", type=click.IntRange(0), help="The cap on what a model may write.")
@@ -49,7 +47,7 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--wait", default="0", metavar="SECONDS", help="How long to wait for room.")
 @json_option
 @click.pass_obj
-def hold(session: Session, as_json: bool, **given: Any) -> None:
+def hold(session: Session, /, as_json: bool, **given: Any) -> None:
     r"""Sets money aside for a call, in every limit that applies, and prints the id of the reservation.
 
     Where a limit leaves no room, nothing is set aside, the reason goes to stderr and the exit code is 1: do not make
@@ -74,23 +72,23 @@ def hold(session: Session, as_json: bool, **given: Any) -> None:
 
 def _stated(given: Mapping[str, Any]) -> Stated:
     """What was said on the command line, without what was not."""
-    stated = {name: value for name, value in given.items() if name != "resource" and value not in (None, "", {}, False)}
+    stated: Any = {
+        name: value for name, value in given.items() if name != "resource" and value not in (None, "", {}, False)
+    }
     if "wait" in stated and stated["wait"] == "0":
         del stated["wait"]
-    return Stated(**stated)  # type: ignore[typeddict-item]
+    return cast("Stated", stated)
 
 
 @click.command(short_help="Say what a call did cost.")
 @click.argument("hold_id", metavar="ID")
 @click.option("--cost", metavar="USD", help="What it did cost, such as 0.003.")
-@click.option(
-    "--usage", metavar="JSON", help='Such as \'{"input_tokens": 1200, "output_tokens": 300}\'; - reads stdin.'
-)
+@click.option("--usage", metavar="JSON", help='Such as {"input_tokens": 1200, "output_tokens": 300}; - reads stdin.')
 @click.option("--units", multiple=True, metavar="N|NAME=AMOUNT", help="How many calls, or units such as rows=480.")
 @json_option
 @click.pass_obj
 def settle(
-    session: Session, hold_id: str, cost: str | None, usage: str | None, units: tuple[str, ...], as_json: bool
+    session: Session, /, *, hold_id: str, cost: str | None, usage: str | None, units: tuple[str, ...], as_json: bool
 ) -> None:
     r"""Ends a reservation with what the call did cost: as stated, or as its usage or units are priced.
 

@@ -69,7 +69,7 @@ def _place(file: Path, text: str, force: bool) -> None:
             out.flush()
             os.fsync(out.fileno())
         if force and file.exists():
-            os.replace(file, file.with_name(file.name + ".bak"))
+            file.replace(file.with_name(file.name + ".bak"))
         os.link(fresh, file)
     except FileExistsError:
         problem = "there is one already, and it was left as it is; --force replaces it"

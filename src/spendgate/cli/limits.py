@@ -72,9 +72,7 @@ def show_limits(session: Session, as_json: bool) -> None:
         print_json({"in_force": _version(version) if version else None, "file_differs": not same})
         return
     if version is None:
-        say(
-            "No limits are in force yet: they will be when a program opens the gate, or now by `spendgate limits apply`."
-        )
+        say("No limits are in force yet: they will be when a program opens the gate, or by `spendgate limits apply`.")
         return
     show(_title(version))
     for limit in version.limits.limits:

@@ -55,7 +55,6 @@ def show_price(session: Session, name: str, provider: str, as_json: bool) -> Non
     show(f"from {price.source}" + f", {price.dated}" * bool(price.dated))
     if not price.exact:
         show("The name only fits a pattern: declare its price to be sure.")
-    show(table((Column("", cut=False), Column("")), []) or "")
     rows = list(price.statement.items())
     wide = max(len(kind) for kind, _ in rows)
     for kind, costs in rows:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook
 
 NEVER = 1 << 62
+GROUPS = ("provider", "resource", "priced", "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ def find_gaps(store: Store | None, book: "PriceBook", now_at: int) -> Gaps:
     """Asks the ledger for everything that was ever paid for, and the price book for its price now."""
     from spendgate.pricing import snapshot
 
-    found = list(store.sums(("provider", "resource", "priced"), 0, NEVER)) if store is not None else []
-    known = {(provider, resource) for provider, resource, _ in (one.fields for one in found) if resource}
+    found = list(store.sums(GROUPS, 0, NEVER)) if store is not None else []
+    known = {(one.fields[0], one.fields[1]) for one in found if one.fields[1]}
     return Gaps(
         unpriced=gaps_of(found, "unpriced"),
         by_pattern=gaps_of(found, "pattern"),
@@ -59,9 +60,14 @@ def find_gaps(store: Store | None, book: "PriceBook", now_at: int) -> Gaps:
 
 
 def gaps_of(sums: Iterable[Sum], priced: str) -> list[Gap]:
-    """The sums, by provider, resource and how the price is known, that are known in one way; dearest first."""
-    gaps = [Gap(one.fields[0], one.fields[1], one.calls, one.usd) for one in sums if one.fields[2] == priced]
-    return sorted((gap for gap in gaps if gap.resource), key=lambda gap: (-gap.usd, -gap.calls, gap.name))
+    """Those sums by `GROUPS` whose price is known in one way, dearest first. What still runs may yet be priced."""
+    found: dict[tuple[str, str], Gap] = {}
+    for one in sums:
+        provider, resource, known, state = one.fields
+        if known == priced and state != "held" and (resource or one.usd):
+            before = found.get((provider, resource), Gap(provider, resource))
+            found[provider, resource] = Gap(provider, resource, before.calls + one.calls, before.usd + one.usd)
+    return sorted(found.values(), key=lambda gap: (-gap.usd, -gap.calls, gap.name))
 
 
 def _has_price(book: "PriceBook", provider: str, resource: str, at: int) -> bool:

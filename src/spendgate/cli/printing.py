@@ -19,9 +19,7 @@ from spendgate.clock import DAY, HOUR, MINUTE, SECOND, moment
 from spendgate.limits import in_units
 from spendgate.money import NANOS_PER_USD, usd
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: amounts as exact text, instants in UTC."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: exact amounts, instants in UTC.")
 
 
 def say(text: str = "") -> None:
@@ -138,7 +136,7 @@ def bar(spent: float, held: float = 0.0, cells: int = 12) -> str:
     """
     used = min(spent + held, 1.0)
     filled = min(_cells(used, cells), cells if used >= 1 else cells - 1)
-    dark = min(_cells(min(spent, 1.0), cells), filled)
+    dark = min(_cells(min(spent, 1.0), cells) if spent >= held else round(spent * cells), filled)
     full, half, empty = "█▒░" if _is_unicode() else "#+."
     return full * dark + half * (filled - dark) + empty * (cells - filled)
 
@@ -163,7 +161,7 @@ class Column:
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], indent: str = "") -> str:
     """Rows under their titles. Columns in which every cell is empty are left out."""
     cells = [list(row) for row in rows]
-    used = [i for i, column in enumerate(columns) if column.title and any(row[i] for row in cells)]
+    used = [i for i in range(len(columns)) if any(row[i] for row in cells)]
     shown = [columns[i] for i in used]
     cells = [[row[i] for i in used] for row in cells]
     widths = [max(width(text) for text in (c.title, *(row[i] for row in cells))) for i, c in enumerate(shown)]

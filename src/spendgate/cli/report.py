@@ -1,0 +1,194 @@
+"""`spendgate report`: what was spent, by whom and on what, in parts that add up."""
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from spendgate.cli.periods import Period, period_options, read_period
+from spendgate.cli.printing import Column, aligned, bar, counted, exact, iso, json_option, print_json, say, show, table
+from spendgate.cli.session import Session
+from spendgate.clock import moment
+from spendgate.money import dollars
+from spendgate.report.spending import DIMENSIONS, PARTS, Row, Spending, fold, needed
+
+NOBODY = "(none)"
+"""What stands for an empty name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Calls that a report cannot say everything about: how many, and what they count as in nano-dollars."""
+
+    calls: int = 0
+    usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a report shows."""
+
+    period: Period
+    timezone: str
+    spending: Spending
+    unpriced: Missing
+    unattributed: Missing
+
+
+def _dimensions(_: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in names:
+        if name not in DIMENSIONS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(DIMENSIONS)}", param=option)
+    return names
+
+
+@click.command(short_help="What was spent.")
+@click.option(
+    "--by",
+    default="service",
+    show_default=True,
+    callback=_dimensions,
+    metavar="NAMES",
+    help=f"One or more of {', '.join(DIMENSIONS)}.",
+)
+@period_options
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@json_option
+@click.pass_obj
+def report(
+    session: Session, /, *, by: tuple[str, ...], since: str, until: str | None, as_csv: bool, as_json: bool
+) -> None:
+    r"""Sums what was spent, with totals that add up to the nano-dollar.
+
+    The cost counts all that limits count: settled, lapsed, and what is still held. Imported history is part of it.
+    Days are those of the configuration's time zone.
+
+    \b
+    Examples:
+      spendgate report
+      spendgate report --by day,service --since 14d
+      spendgate report --by model --since 2026-11-01 --until 2026-11-15
+      spendgate report --by task --since all --csv > tasks.csv
+    """
+    if as_csv and as_json:
+        raise click.UsageError("--csv or --json, not both")
+    found = gather(session, by, since, until)
+    if as_json:
+        print_json(as_data(found))
+    elif as_csv:
+        _write_csv(found.spending)
+    elif not found.spending.rows:
+        say(f"Nothing was spent {_spoken(found)}. `--since all` looks further back.")
+    else:
+        for line in text(found):
+            show(line)
+
+
+def gather(session: Session, by: Sequence[str], since: str, until: str | None) -> Report:
+    """What the ledger says about a period."""
+    settings = session.settings()
+    period = read_period(since, until, settings.timezone, session.clock.now())
+    asked, every = needed(by)
+    with session.existing(settings) as store:
+        if store is None:
+            return Report(period, settings.timezone, fold((), asked, by, settings.timezone), Missing(), Missing())
+        sums = store.sums(asked, period.since_at, period.until_at, every)
+        spending = fold(sums, asked, by, settings.timezone)
+        rest = list(store.sums(("service", "priced", "state"), period.since_at, period.until_at))
+    unpriced = [one for one in rest if one.fields[1] == "unpriced" and one.fields[2] != "held"]
+    unattributed = [one for one in rest if not one.fields[0]]
+    return Report(
+        period,
+        settings.timezone,
+        spending,
+        Missing(sum(one.calls for one in unpriced), sum(one.usd for one in unpriced)),
+        Missing(sum(one.calls for one in unattributed), sum(one.usd for one in unattributed)),
+    )
+
+
+def text(found: Report) -> Iterator[str]:
+    """The report for a reader."""
+    spending = found.spending
+    yield click.style(f"Spent {_spoken(found)}: {dollars(spending.total.usd)}", bold=True) + "\n"
+    yield _table(spending)
+    if found.unpriced.calls:
+        yield (
+            f"\nunpriced: {counted(found.unpriced.calls, 'call')}, counted as {dollars(found.unpriced.usd)}; "
+            "`spendgate prices check` names them."
+        )
+    if found.unattributed.calls:
+        yield (
+            f"\nunattributed: {counted(found.unattributed.calls, 'call')}, {dollars(found.unattributed.usd)} for no "
+            "service; name it in the call, gate.scope(service=...) or SPENDGATE_SERVICE."
+        )
+
+
+def _table(spending: Spending) -> str:
+    shown = [*spending.rows, spending.total]
+    total = spending.total
+    titles = {"usd": "cost", "held_usd": "held", "overrun_usd": "overrun", "imported_usd": "imported"}
+    if any(row.list_usd > row.usd for row in shown):
+        titles["list_usd"] = "list price"
+    money = {part: aligned([getattr(row, part) for row in shown]) for part in titles if getattr(total, part)}
+    columns = [Column(name, cut=name in ("task", "resource")) for name in spending.by]
+    columns += [Column("calls", right=True), Column("tokens", right=True)]
+    columns += [Column(titles[part], right=True) for part in money] + [Column("share")]
+    rows = []
+    for number, row in enumerate(shown):
+        names = [name or NOBODY for name in row.names] or ["total", *[""] * (len(spending.by) - 1)]
+        counts = [f"{row.calls:,}", f"{row.tokens:,}" if total.tokens else ""]
+        share = row.usd / total.usd if total.usd and row is not total else 0
+        drawn = f"{bar(share)} {share:4.0%}" if share else ""
+        rows.append((*names, *counts, *(money[part][number] for part in money), drawn))
+    lines = table(columns, rows).split("\n")
+    return "\n".join([*lines[:-1], click.style(lines[-1], bold=True)])
+
+
+def _spoken(found: Report) -> str:
+    zone = ZoneInfo(found.timezone)
+
+    def say_at(at: int) -> str:
+        when: datetime = moment(at).astimezone(zone)
+        return f"{when:%Y-%m-%d}" if when.hour == when.minute == 0 else f"{when:%Y-%m-%d %H:%M}"
+
+    start = f"since {say_at(found.period.since_at)}" if found.period.since_at else "since the beginning"
+    until = ""
+    if not found.period.is_open:
+        last = moment(found.period.until_at - 1).astimezone(zone)
+        ends_a_day = (last.hour, last.minute, last.second) == (23, 59, 59)
+        until = f" through {last:%Y-%m-%d}" if ends_a_day else f" until {say_at(found.period.until_at)}"
+    return f"{start}{until} ({found.timezone})"
+
+
+def as_data(found: Report) -> dict[str, Any]:
+    """The report as plain data."""
+    spending = found.spending
+    return {
+        "since": iso(found.period.since_at),
+        "until": None if found.period.is_open else iso(found.period.until_at),
+        "timezone": found.timezone,
+        "by": list(spending.by),
+        "rows": [{**dict(zip(spending.by, row.names, strict=True)), **_parts(row)} for row in spending.rows],
+        "total": _parts(spending.total),
+        "unpriced": {"calls": found.unpriced.calls, "usd": exact(found.unpriced.usd)},
+        "unattributed": {"calls": found.unattributed.calls, "usd": exact(found.unattributed.usd)},
+    }
+
+
+def _parts(row: Row) -> dict[str, Any]:
+    return {part: exact(getattr(row, part)) if part.endswith("usd") else getattr(row, part) for part in PARTS}
+
+
+def _write_csv(spending: Spending) -> None:
+    from spendgate.history.csv_export import safe
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow((*spending.by, *PARTS))
+    for row in spending.rows:
+        writer.writerow((*(safe(name) for name in row.names), *_parts(row).values()))
