@@ -68,7 +68,7 @@ class SpendLimitError(RefusedError):
 
     def _message(self) -> str:
         def show(value: Decimal) -> str:
-            return f"${value:,}" if self.unit == "usd" else f"{value:,} {self.unit}"
+            return f"${value:,f}" if self.unit == "usd" else f"{value:,f} {self.unit}"
 
         where = f" for {self.scope}" if self.scope else ""
         if self.frees_at is not None:

@@ -153,6 +153,13 @@ def test_a_refusal_says_what_and_when_and_survives_pickling(gate: Gate, clock: F
     gate.reserve(resource="x", service="research", at_most="1")
 
 
+def test_a_refusal_spells_out_the_smallest_amounts(gate: Gate) -> None:
+    """One nano-dollar is not written as an exponent."""
+    gate.reserve(resource="x", at_most=5).settle()
+    with pytest.raises(SpendLimitError, match=r"\$0\.000000001 requested, \$0\.00 left"):
+        gate.reserve(resource="x", at_most="0.000000001")
+
+
 def test_a_refusal_that_comes_from_the_size_of_the_estimate_names_the_remedy(gate: Gate) -> None:
     """Nothing stated means the whole context: the message says what to state."""
     with pytest.raises(SpendLimitError, match="state input_tokens and max_output_tokens"):
