@@ -1,7 +1,7 @@
 """Numbers as a line of blocks, for a terminal.
 
 >>> sparkline([0, 1, 2, 4, 8], top=8)
-'▁▁▂▄█'
+'▁▂▃▅█'
 """
 
 from collections.abc import Sequence

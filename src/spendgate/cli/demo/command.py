@@ -1,0 +1,83 @@
+"""`spendgate demo`: plays the nights one after the other, and says what each line of defence came to."""
+
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from spendgate.cli.printing import iso, json_option, print_json, say
+
+if TYPE_CHECKING:
+    from spendgate.cli.demo.running import Outcome
+    from spendgate.cli.demo.screen import Screen
+
+SPEED = 1_200.0
+
+
+@click.command()
+@click.option(
+    "--speed", type=click.FloatRange(60, 3_000), default=SPEED, show_default=True, help="How many times as fast."
+)
+@click.option("--quick", is_flag=True, help="Only the first 20 minutes of each night.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Keep the configuration and the ledger of the gated night here, to look at them.",
+)
+@json_option
+@click.pass_context
+def demo(ctx: click.Context, speed: float, quick: bool, keep: Path | None, as_json: bool) -> None:
+    """Watch a runaway being stopped, live, on this machine.
+
+    A paid API on loopback and six worker processes play the night that cost $912: at 01:02 one worker is sent a
+    malformed answer and retries for ever, on dearer and dearer models. First without a gate, then with one. Nothing
+    leaves this machine, and every figure is what happened.
+    """
+    from rich.console import Console
+
+    from spendgate.cli.demo import closing
+    from spendgate.cli.demo.lines import others, plain
+    from spendgate.cli.demo.screen import screen_for
+    from spendgate.cli.demo.story import MAIL_AT, QUICK_END_AT
+
+    until_at = QUICK_END_AT if quick else MAIL_AT
+    with ExitStack() as stack:
+        previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        stack.callback(signal.signal, signal.SIGTERM, previous)
+        screen = screen_for(Console(stderr=True), speed, until_at)
+        stack.callback(screen.close)
+        outcomes = _play(screen, speed, until_at, keep)
+    if as_json:
+        data = {"speed": speed, "until": iso(outcomes[0].ended_at), "nights": [plain(outcome) for outcome in outcomes]}
+        print_json(data)
+    else:
+        closing.report(outcomes, speed)
+    if keep is not None:
+        say(f"The gated night is kept:  spendgate --config {keep / 'spendgate.toml'} report")
+    if not all(outcome.agree and others(outcome).unharmed for outcome in outcomes):
+        ctx.exit(1)
+
+
+def _play(screen: "Screen", speed: float, until_at: int, keep: Path | None) -> "list[Outcome]":
+    from spendgate.cli.demo.running import Night
+    from spendgate.cli.demo.story import DEFENCES
+
+    outcomes = []
+    for defence in DEFENCES:
+        screen.begin(defence)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="spendgate-demo-")))
+            if keep is not None and defence.config:
+                keep.mkdir(parents=True, exist_ok=True)
+                folder = keep
+            night = stack.enter_context(Night(defence, folder, speed, until_at))
+            for seen in iter(night.watch, []):
+                screen.show(seen[0])
+            screen.show(night.look())
+            outcomes.append(night.outcome())
+    return outcomes
