@@ -11,6 +11,8 @@ from spendgate.limits import Limit
 
 REARM = 9
 """Tenths of a threshold below which a warning may fire again, and of a limit below which an episode is over."""
+OBSERVED_ONLY = 1 << 62
+"""The bit of `Counter.warned` that says that an episode has refused nothing yet: its first refusal is news."""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,11 @@ class Verdict:
     wait_until: int = 0
     mark: str = ""
     reason: str = ""
+
+    @property
+    def used_up(self) -> bool:
+        """Whether the limit has no room left, as opposed to a call that only waits for its pace."""
+        return self.kind == "over" or self.mark == "observed" or (self.kind == "wait" and self.mark == "throttled")
 
 
 def judge(limit: Limit, counter: Counter, parts: int, at: int, extra: int = 0) -> Verdict:
@@ -93,6 +100,13 @@ def crossed(limit: Limit, counter: Counter) -> list[int]:
         elif counter.warned & bit and counter.used * 10 < threshold * REARM:
             counter.warned &= ~bit
     return fired
+
+
+def still_told(warned: int, before: Limit, now: Limit) -> int:
+    """The bits of `Counter.warned` after a limit has changed: a threshold that stays where it was stays told."""
+    told = {threshold for index, threshold in enumerate(before.thresholds) if warned >> index & 1}
+    kept = sum(1 << index for index, threshold in enumerate(now.thresholds) if threshold in told)
+    return kept | warned & OBSERVED_ONLY
 
 
 def episode_over(limit: Limit, counter: Counter) -> bool:

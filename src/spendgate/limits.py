@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import translate
+from fractions import Fraction
 from functools import lru_cache
+from math import ceil, floor
 from typing import Any, Literal
 
 from spendgate.call import Call
@@ -58,6 +60,7 @@ class Limit:
     """So much of a unit per window; amounts are in the unit's smallest parts (see `unit_scale`).
 
     `match` holds (field, glob) pairs that must all fit; `per` the fields that each get a budget of their own.
+    `warn_at` is kept in rising order, each share once.
     `throttle_every` is the pause, in microseconds, between calls beyond the limit when `at_limit` is `throttle`. `key`
     says what is counted: limits that differ only in amount, name or manners share what was counted so far.
     """
@@ -79,9 +82,10 @@ class Limit:
     def __post_init__(self) -> None:
         counted = json.dumps([self.unit, _spell_window(self.window), sorted(self.match), self.per])
         object.__setattr__(self, "key", counted)
-        object.__setattr__(self, "thresholds", tuple(int(self.amount * share) for share in sorted(self.warn_at)))
-        paced = self.pace_from is not None
-        object.__setattr__(self, "pace_above", int(self.amount * self.pace_from) if paced else -1)  # type: ignore[operator]
+        object.__setattr__(self, "warn_at", tuple(sorted(set(self.warn_at))))
+        object.__setattr__(self, "thresholds", tuple(ceil(self.amount * Fraction(share)) for share in self.warn_at))
+        paced = -1 if self.pace_from is None else floor(self.amount * Fraction(self.pace_from))
+        object.__setattr__(self, "pace_above", paced)
 
     def scope(self, call: Call) -> str | None:
         """Which of this limit's budgets the call draws on; None where the limit does not apply to it."""

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from spendgate.admission import Counter
+from spendgate.admission import Counter, still_told
 from spendgate.ledger import Entry
-from spendgate.limits import OTHER, Limit
+from spendgate.limits import EVERY, OTHER, Limit
 from spendgate.reservation import State
 from spendgate.stores.force import InForce
 from spendgate.stores.tables import Tables
 
 
-def advance(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, at: int) -> None:
+def advance(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, *, at: int) -> None:
     """Lets the buckets that have left the window go, and writes what that leaves."""
     oldest = limit.window.oldest(at)
     if oldest <= counter.oldest:
@@ -23,7 +23,7 @@ def advance(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Co
         tables.put_counter(limit_id, scope, counter)
 
 
-def add(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, parts: int, at: int) -> None:
+def add(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, *, parts: int, at: int) -> None:
     """Books parts in the bucket of an instant, unless that bucket has already left the window."""
     bucket = limit.window.bucket(at)
     if parts == 0 or bucket < counter.oldest:
@@ -33,10 +33,10 @@ def add(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counte
     tables.add_bucket(limit_id, scope, bucket, parts)
 
 
-def frees_at(tables: Tables, limit: Limit, limit_id: int, scope: str, needed: int) -> int | None:
+def frees_at(tables: Tables, limit: Limit, limit_id: int, scopes: tuple[str, ...], needed: int) -> int | None:
     """When at least `needed` parts will have left the window; None where settled spending is not enough for that."""
     freed = 0
-    for bucket, parts in tables.buckets(limit_id, scope):
+    for bucket, parts in sorted(row for scope in scopes for row in tables.buckets(limit_id, scope)):
         freed += parts
         if freed >= needed:
             return limit.window.leaves_at(bucket)
@@ -56,17 +56,30 @@ def tally(entries: Iterable[Entry], force: InForce, at: int) -> dict[tuple[int, 
     tallies: dict[tuple[int, str], Tally] = {}
     for entry in entries:
         for limit, limit_id, own_scope in force.applying(entry.call, "lost" in entry.marks):
-            parts = entry.weight.of(limit.unit)
-            bucket = limit.window.bucket(entry.counted_at)
-            if parts == 0 or (entry.state is not State.HELD and bucket < limit.window.oldest(at)):
+            if not _weighs(entry, limit, at):
                 continue
+            parts = entry.weight.of(limit.unit)
             scope = OTHER if limit_id in entry.others else own_scope
             found = tallies.setdefault((limit_id, scope), Tally())
             if entry.state is State.HELD:
                 found.held += parts
             else:
+                bucket = limit.window.bucket(entry.counted_at)
                 found.buckets[bucket] = found.buckets.get(bucket, 0) + parts
     return tallies
+
+
+def carry_warnings(tables: Tables, before: InForce, after: InForce) -> None:
+    """Where the thresholds of a limit have changed, only those that were told before stay told."""
+    old = {limit_id: limit for limit, limit_id in before.rows}
+    for limit, limit_id in after.rows:
+        was = old.get(limit_id, limit)
+        if was.thresholds == limit.thresholds:
+            continue
+        for scope, counter in tables.counters(limit_id):
+            if counter.warned:
+                counter.warned = still_told(counter.warned, was, limit)
+                tables.put_counter(limit_id, scope, counter)
 
 
 def rebuild(tables: Tables, force: InForce, limit_ids: set[int], at: int, max_scopes: int) -> None:
@@ -78,18 +91,18 @@ def rebuild(tables: Tables, force: InForce, limit_ids: set[int], at: int, max_sc
     for _, limit_id in rows:
         tables.drop_counters(limit_id)
     entries = tables.weighing(min(limit.window.starts_at(at) for limit, _ in rows))
-    found = tally(_with_scopes(tables, force, limit_ids, entries, max_scopes), force, at)
+    found = tally(_with_scopes(tables, force, limit_ids, entries, max_scopes=max_scopes, at=at), force, at)
     limits = {limit_id: limit for limit, limit_id in rows}
     for (limit_id, scope), sums in found.items():
         if limit_id in limits:
-            _write(tables, limits[limit_id], limit_id, scope, sums, kept.pop((limit_id, scope), None), at)
+            _write(tables, limits[limit_id], limit_id, scope, sums, old=kept.pop((limit_id, scope), None), at=at)
     for (limit_id, scope), counter in kept.items():
         if counter.blocked_at:
-            _write(tables, limits[limit_id], limit_id, scope, Tally(), counter, at)
+            _write(tables, limits[limit_id], limit_id, scope, Tally(), old=counter, at=at)
 
 
 def _write(
-    tables: Tables, limit: Limit, limit_id: int, scope: str, sums: Tally, old: Counter | None, at: int
+    tables: Tables, limit: Limit, limit_id: int, scope: str, sums: Tally, *, old: Counter | None, at: int
 ) -> None:
     counter = replace(old) if old else Counter(oldest=0)
     counter.oldest = limit.window.oldest(at)
@@ -103,21 +116,29 @@ def _write(
 
 
 def _with_scopes(
-    tables: Tables, force: InForce, limit_ids: set[int], entries: Iterable[Entry], max_scopes: int
+    tables: Tables, force: InForce, limit_ids: set[int], entries: Iterable[Entry], *, max_scopes: int, at: int
 ) -> list[Entry]:
     """Decides anew, in order, which entries count among the `other` scopes of the limits being rebuilt."""
     seen: dict[int, set[str]] = {limit_id: set() for limit_id in limit_ids}
     decided = []
     for entry in entries:
         others = {i for i in entry.others if i not in limit_ids}
-        for _, limit_id, scope in force.applying(entry.call, "lost" in entry.marks):
-            if limit_id in limit_ids and scope not in seen[limit_id]:
-                if len(seen[limit_id]) < max_scopes:
+        for limit, limit_id, scope in force.applying(entry.call, "lost" in entry.marks):
+            if limit_id in limit_ids and scope != EVERY and scope not in seen[limit_id] and _weighs(entry, limit, at):
+                if len(seen[limit_id]) < max_scopes or not limit.per:
                     seen[limit_id].add(scope)
                 else:
                     others.add(limit_id)
         if others != set(entry.others):
-            entry = replace(entry, others=tuple(sorted(others)))
-            tables.update(entry)
-        decided.append(entry)
+            decided.append(replace(entry, others=tuple(sorted(others))))
+            tables.update(decided[-1])
+        else:
+            decided.append(entry)
     return decided
+
+
+def _weighs(entry: Entry, limit: Limit, at: int) -> bool:
+    """Whether an entry counts under a limit at an instant."""
+    if entry.weight.of(limit.unit) == 0:
+        return False
+    return entry.state is State.HELD or limit.window.bucket(entry.counted_at) >= limit.window.oldest(at)

@@ -21,7 +21,7 @@ class InForce:
         self.rows: tuple[tuple[Limit, int], ...] = tuple(
             (limit, ids[key]) for key, limit in keyed(limits.limits) if key in ids
         )
-        self._ids = {limit: limit_id for limit, limit_id in self.rows}
+        self._ids = dict(self.rows)
         self._limits = tuple(limit for limit, _ in self.rows)
         self._remembered: dict[tuple[object, ...], tuple[Row, ...]] = {}
 
@@ -40,10 +40,13 @@ class InForce:
 
 
 def keyed(limits: Iterable[Limit]) -> list[tuple[str, Limit]]:
-    """Limits with the key of their rows: what they count, and a number where several count the same."""
+    """Limits with the key of their rows: what they count, and a number where several count the same.
+
+    A limit that is stated twice is one limit.
+    """
     seen: Count[str] = Count()
     found = []
-    for limit in limits:
+    for limit in dict.fromkeys(limits):
         seen[limit.key] += 1
         found.append((f"{limit.key}#{seen[limit.key]}", limit))
     return found

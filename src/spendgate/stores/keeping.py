@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from spendgate.call import Call
-from spendgate.clock import DAY, MINUTE, SECOND
+from spendgate.call import FIELDS, Call
+from spendgate.clock import DAY, MINUTE
 from spendgate.errors import ReservationStateError
 from spendgate.ledger import (
     Actor,
@@ -24,14 +24,15 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.limits import MAX_SCOPES, LimitSet
-from spendgate.reservation import State
 from spendgate.stores import counting
+from spendgate.stores.breakers import read_breakers, write_breaker
 from spendgate.stores.force import InForce, keyed
-from spendgate.stores.posting import Posting, read_breakers, write_breaker
+from spendgate.stores.posting import Posting
+from spendgate.stores.setback import BACK_TOLERANCE, clock_in
+from spendgate.stores.standing import standings
 from spendgate.stores.tables import Meta, Tables
+from spendgate.windows import MAX_SPAN
 
-BACK_TOLERANCE = 5 * SECOND
-"""A clock that goes back by less is waited out; by more, what it had dated into the future is dated back."""
 COMPACT_MARGIN = 40 * DAY
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class LedgerStore(ABC):
         def posted(tables: Tables) -> T:
             meta = tables.meta()
             force = self._in_force(tables, meta)
-            at = _clock_in(tables, meta, force, now_at, self.max_scopes)
+            at = clock_in(tables, meta, force, now_at, self.max_scopes)
             result = work(Posting(tables, meta, force, at, self.max_scopes))
             tables.put_meta(meta)
             return result
@@ -96,8 +97,8 @@ class LedgerStore(ABC):
 
         def look(tables: Tables) -> list[Standing]:
             meta = tables.meta()
-            at = max(now_at, meta.latest_at) if now_at > meta.latest_at - BACK_TOLERANCE else now_at
-            return _standings(tables, self._in_force(tables, meta), at)
+            at = max(now_at, meta.latest_at) if now_at >= meta.latest_at - BACK_TOLERANCE else now_at
+            return standings(tables, self._in_force(tables, meta), at)
 
         return self._read(look)
 
@@ -146,6 +147,7 @@ class LedgerStore(ABC):
                 tables.drop_counters(limit_id)
         tables.put_limit_ids(ids)
         force = InForce(posting.meta.limits_version, limits, ids)
+        counting.carry_warnings(tables, posting.force, force)
         fresh = {limit_id for key, limit_id in ids.items() if key not in old}
         counting.rebuild(tables, force, fresh, posting.at, self.max_scopes)
 
@@ -155,7 +157,13 @@ class LedgerStore(ABC):
         return tuple(one for one in found if one.reset_at is None or now_at < one.reset_at)
 
     def trip(self, breaker: Breaker, actor: Actor, now_at: int) -> Event:
-        """Blocks every call that the breaker's pattern fits. Tripped again, it takes the new reason and time."""
+        """Blocks every call that the breaker's pattern fits. Tripped again, it takes the new reason and time.
+
+        Raises:
+            ValueError: calls have no such field; nothing was tripped.
+        """
+        if breaker.field not in ("*", *FIELDS) and not breaker.field.startswith("tags."):
+            raise ValueError(f"calls have no {breaker.field!r}: a breaker is for {', '.join(FIELDS)}, tags.NAME or *")
 
         def add(posting: Posting) -> Event:
             meta = posting.meta
@@ -219,59 +227,24 @@ class LedgerStore(ABC):
             meta = posting.meta
             request = HoldRequest(Call(), Weight(usd=usd), actor, marks=frozenset({"lost"}))
             entry = posting.book(request).entry
-            windows = [limit.window.leaves_at(limit.window.bucket(posting.at)) for limit, _ in posting.force.rows]
-            meta.lost_until = max([meta.lost_until, *windows])
+            meta.lost_until = max(meta.lost_until, posting.at + MAX_SPAN)
             data = {"usd": usd, "note": note, "entry": entry.id, "host": actor.host, "pid": actor.pid}
             posting.tables.add_event(Event(posting.at, "lost", data=data))
 
         self._post(now_at, charge)
 
 
-def _known(tables: Tables, hold_id: str) -> Entry:
+def find(tables: Tables, hold_id: str) -> Entry | None:
+    """A reservation by its id, or None."""
     seq, _, _ = hold_id.partition("-")
     entry = tables.entry(int(seq)) if seq.isascii() and seq.isdigit() and len(seq) < 19 else None
-    if entry is None or entry.id != hold_id:
+    return entry if entry is not None and entry.id == hold_id else None
+
+
+def _known(tables: Tables, hold_id: str) -> Entry:
+    entry = find(tables, hold_id)
+    if entry is None:
         raise ReservationStateError(
             f"reservation {hold_id[:60]!r} is not known to this ledger: is it from another one? Nothing was changed."
         )
     return entry
-
-
-def _clock_in(tables: Tables, meta: Meta, force: InForce, now_at: int, max_scopes: int) -> int:
-    """The instant to decide at: never before what was decided already.
-
-    A clock that went back a good way was wrong before: what it had dated later than now is dated now, so that it goes
-    on counting, and for no longer than a whole window from now.
-    """
-    if now_at >= meta.latest_at - BACK_TOLERANCE:
-        meta.latest_at = max(meta.latest_at, now_at)
-        return meta.latest_at
-    tables.redate(now_at)
-    shift = meta.latest_at - now_at
-    for _, limit_id in force.rows:
-        for scope, counter in tables.counters(limit_id):
-            if counter.next_at > now_at:
-                counter.next_at = max(now_at, counter.next_at - shift)
-                tables.put_counter(limit_id, scope, counter)
-    counting.rebuild(tables, force, {limit_id for _, limit_id in force.rows}, now_at, max_scopes)
-    tables.add_event(Event(now_at, "clock", data={"back_to": now_at, "from": meta.latest_at}))
-    meta.latest_at = now_at
-    meta.next_lapse_at = tables.next_lapse()
-    meta.lost_until = max(now_at, meta.lost_until - shift) if meta.lost_until else 0
-    meta.head += 1
-    return now_at
-
-
-def _standings(tables: Tables, force: InForce, at: int) -> list[Standing]:
-    found = []
-    for limit, limit_id in force.rows:
-        oldest = limit.window.oldest(at)
-        for scope, counter in sorted(tables.counters(limit_id)):
-            live = [(bucket, parts) for bucket, parts in tables.buckets(limit_id, scope) if bucket >= oldest]
-            spent = sum(parts for _, parts in live)
-            first = min((bucket for bucket, parts in live if parts), default=None)
-            frees = None if first is None else limit.window.leaves_at(first)
-            refused = (counter.blocked_at, counter.refused_calls, counter.refused_usd)
-            if spent or counter.held or counter.blocked_at:
-                found.append(Standing(limit, scope, spent, counter.held, frees, *refused))
-    return found

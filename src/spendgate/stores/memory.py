@@ -10,9 +10,9 @@ from spendgate.ledger import MAX_LAPSE_AFTER, Actor, Entry, Event, LimitsVersion
 from spendgate.limits import MAX_SCOPES
 from spendgate.reservation import State
 from spendgate.stores.checking import check_counters
-from spendgate.stores.keeping import LedgerStore
+from spendgate.stores.keeping import LedgerStore, find
 from spendgate.stores.summing import Summing, fold_days, sum_entries
-from spendgate.stores.tables import NEVER, Meta, Tables, redated
+from spendgate.stores.tables import NEVER, Meta, Tables
 
 T = TypeVar("T")
 
@@ -57,12 +57,13 @@ class MemoryTables:
         for scope in self._counters.pop(limit_id, {}):
             self._buckets.pop((limit_id, scope), None)
 
-    def reclaim_counters(self, limit_id: int, oldest: int) -> None:
+    def reclaim_counters(self, limit_id: int, oldest: int) -> list[tuple[str, Counter]]:
         scopes = self._counters.get(limit_id, {})
-        for scope, counter in list(scopes.items()):
-            if not counter.held and counter.newest < oldest and not counter.blocked_at:
-                del scopes[scope]
-                self._buckets.pop((limit_id, scope), None)
+        idle = [(scope, counter) for scope, counter in scopes.items() if not counter.held and counter.newest < oldest]
+        for scope, _ in idle:
+            del scopes[scope]
+            self._buckets.pop((limit_id, scope), None)
+        return [(scope, counter) for scope, counter in idle if counter.blocked_at]
 
     def add_bucket(self, limit_id: int, scope: str, bucket: int, parts: int) -> None:
         buckets = self._buckets.setdefault((limit_id, scope), {})
@@ -100,11 +101,6 @@ class MemoryTables:
         for entry in list(self.entries.values()):
             if entry.state is State.HELD or (entry.held_at >= floor_at and entry.counted_at >= since_at):
                 yield entry
-
-    def redate(self, now_at: int) -> None:
-        for entry in list(self.entries.values()):
-            if entry.held_at > now_at or entry.counted_at > now_at:
-                self.update(redated(entry, now_at))
 
     def tariff_used(self, name: str, period: int) -> int:
         return self._tariffs.get((name, period), 0)
@@ -186,34 +182,39 @@ class MemoryStore(LedgerStore):
 
     def entry(self, hold_id: str) -> Entry | None:
         """One reservation, or None."""
-        found = [entry for entry in self._tables.entries.values() if entry.id == hold_id]
-        return found[0] if found else None
+        return self._read(lambda tables: find(tables, hold_id))
 
     def entries(self, since_at: int = 0, until_at: int = NEVER) -> Iterator[Entry]:
         """The entries held or imported in a stretch of time, imported ones first."""
-        for entry in [*self._tables.imported.values(), *self._tables.entries.values()]:
-            if since_at <= entry.held_at < until_at:
-                yield entry
+        found = self._read(lambda _: [*self._tables.imported.values(), *self._tables.entries.values()])
+        return (entry for entry in found if since_at <= entry.held_at < until_at)
 
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""
-        return iter([event for event in self._tables.events if event.at >= since_at])
+        return iter(self._read(lambda _: [event for event in self._tables.events if event.at >= since_at]))
 
     def sums(self, by: Sequence[str], since_at: int, until_at: int, every: int = 0) -> Iterator[Sum]:
         """Entries summed by fields and, with `every`, by stretches of that many microseconds."""
-        tables = self._tables
-        entries = [*tables.entries.values(), *tables.imported.values()]
-        return iter(sum_entries(entries, tables.daily.values(), by, since_at, until_at, every))
+
+        def look(_: Tables) -> list[Sum]:
+            entries = [*self._tables.entries.values(), *self._tables.imported.values()]
+            return sum_entries(entries, self._tables.daily.values(), by, since_at, until_at, every=every)
+
+        return iter(self._read(look))
 
     def work(self, since_at: int, until_at: int) -> list[tuple[str, int, int]]:
         """(service, minute as an instant, count) of the work done."""
-        rows = ((service, at, count) for (service, at), count in self._tables.work.items())
+        rows = self._read(lambda _: [(service, at, count) for (service, at), count in self._tables.work.items()])
         return sorted(row for row in rows if since_at <= row[1] < until_at)
 
     def totals(self) -> Totals:
         """Head, running total, latest instant and number of entries."""
-        meta = self._tables.meta()
-        return Totals(meta.head, meta.total, meta.latest_at, len(self._tables.entries))
+
+        def look(tables: Tables) -> Totals:
+            meta = tables.meta()
+            return Totals(meta.head, meta.total, meta.latest_at, len(self._tables.entries))
+
+        return self._read(look)
 
     def check(self) -> list[str]:
         """What is wrong with the ledger, in words. Empty where all is well."""
@@ -230,4 +231,3 @@ class MemoryStore(LedgerStore):
 
     def close(self) -> None:
         """Nothing to let go of."""
-

@@ -13,14 +13,16 @@ from spendgate.limits import LimitSet
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.sqlite_schema import ENTRY_COLUMNS
 from spendgate.stores.summing import Summing, fold_days
-from spendgate.stores.tables import NEVER, Meta, redated
+from spendgate.stores.tables import NEVER, Meta
 
 _ALL = ", ".join((*ENTRY_COLUMNS, "chk"))
 _CHUNK = 1000
 _INSERT = f"INSERT INTO entries ({_ALL}) VALUES ({', '.join('?' * (len(ENTRY_COLUMNS) + 1))})"
 _UPDATE = f"UPDATE entries SET {', '.join(f'{name} = ?' for name in (*ENTRY_COLUMNS[1:], 'chk'))} WHERE seq = ?"
 _META = "head, total, latest_at, limits_version, next_lapse_at, breakers, lost_until"
-_COUNTER = "limit_id, scope, oldest, newest, settled, held, next_at, warned, blocked_at, refused_calls, refused_usd, chk"
+_COUNTER = (
+    "limit_id, scope, oldest, newest, settled, held, next_at, warned, blocked_at, refused_calls, refused_usd, chk"
+)
 
 
 class SqliteTables:
@@ -78,7 +80,9 @@ class SqliteTables:
         )
 
     def counter(self, limit_id: int, scope: str) -> Counter | None:
-        row = self.run(f"SELECT {_COUNTER} FROM counters WHERE limit_id = ? AND scope = ?", (limit_id, scope)).fetchone()
+        row = self.run(
+            f"SELECT {_COUNTER} FROM counters WHERE limit_id = ? AND scope = ?", (limit_id, scope)
+        ).fetchone()
         return None if row is None else rows.read_counter(row)
 
     def put_counter(self, limit_id: int, scope: str, counter: Counter) -> None:
@@ -103,10 +107,13 @@ class SqliteTables:
         self.run("DELETE FROM counters WHERE limit_id = ?", (limit_id,))
         self.run("DELETE FROM buckets WHERE limit_id = ?", (limit_id,))
 
-    def reclaim_counters(self, limit_id: int, oldest: int) -> None:
-        idle = "SELECT scope FROM counters WHERE limit_id = ? AND held = 0 AND newest < ? AND blocked_at = 0"
+    def reclaim_counters(self, limit_id: int, oldest: int) -> list[tuple[str, Counter]]:
+        idle = "SELECT scope FROM counters WHERE limit_id = ? AND held = 0 AND newest < ?"
+        told = idle.replace("scope", _COUNTER, 1) + " AND blocked_at != 0"
+        found = [(row[1], rows.read_counter(row)) for row in self.run(told, (limit_id, oldest))]
         self.run(f"DELETE FROM buckets WHERE limit_id = ? AND scope IN ({idle})", (limit_id, limit_id, oldest))
         self.run(f"DELETE FROM counters WHERE limit_id = ? AND scope IN ({idle})", (limit_id, limit_id, oldest))
+        return found
 
     def add_bucket(self, limit_id: int, scope: str, bucket: int, parts: int) -> None:
         self.run(
@@ -146,7 +153,9 @@ class SqliteTables:
 
     def weighing(self, since_at: int) -> Iterator[Entry]:
         first = self.first_seq(since_at - MAX_LAPSE_AFTER)
-        for row in self.run(f"SELECT {_ALL} FROM entries WHERE state = 0 AND seq < ? ORDER BY seq", (first,)).fetchall():
+        for row in self.run(
+            f"SELECT {_ALL} FROM entries WHERE state = 0 AND seq < ? ORDER BY seq", (first,)
+        ).fetchall():
             yield self.read(row)
         yield from self.scan("(state = 0 OR counted_at >= ?)", (since_at,), first)
 
@@ -171,11 +180,6 @@ class SqliteTables:
             else:
                 low = row[0] + 1
         return low
-
-    def redate(self, now_at: int) -> None:
-        first = self.first_seq(now_at - MAX_LAPSE_AFTER)
-        for entry in self.scan("(held_at > ? OR counted_at > ?)", (now_at, now_at), first):
-            self.update(redated(entry, now_at))
 
     def tariff_used(self, name: str, period: int) -> int:
         row = self.run("SELECT used FROM tariffs WHERE name = ? AND period = ?", (name, period)).fetchone()
@@ -277,4 +281,3 @@ class SqliteTables:
 def _limits_version(row: tuple[Any, ...]) -> LimitsVersion:
     version, at, source, actor, limits = row
     return LimitsVersion(version, at, source, Actor(**json.loads(actor)), LimitSet.loads(limits))
-

@@ -59,7 +59,7 @@ def fold_days(days: dict[tuple[str, ...], Summing], entries: Iterable[Entry]) ->
 
 
 def sum_entries(
-    entries: Iterable[Entry], days: Iterable[Summing], by: Sequence[str], since_at: int, until_at: int, every: int
+    entries: Iterable[Entry], days: Iterable[Summing], by: Sequence[str], since_at: int, until_at: int, *, every: int
 ) -> list[Sum]:
     """The sums that a report asks a store for; each store's own way must agree with this one."""
     sums: dict[tuple[object, ...], list[int]] = {}

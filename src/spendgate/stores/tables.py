@@ -55,8 +55,8 @@ class Tables(Protocol):
     def counters(self, limit_id: int) -> list[tuple[str, Counter]]: ...
     def count_counters(self, limit_id: int) -> int: ...
     def drop_counters(self, limit_id: int) -> None: ...
-    def reclaim_counters(self, limit_id: int, oldest: int) -> None:
-        """Forgets the scopes that weigh nothing: nothing held, no bucket from `oldest` on, no episode running."""
+    def reclaim_counters(self, limit_id: int, oldest: int) -> list[tuple[str, Counter]]:
+        """Forgets the scopes that weigh nothing: nothing held, no bucket from `oldest` on. Those with an episode."""
 
     def add_bucket(self, limit_id: int, scope: str, bucket: int, parts: int) -> None: ...
     def expire_buckets(self, limit_id: int, scope: str, oldest: int) -> int:
@@ -75,9 +75,6 @@ class Tables(Protocol):
 
     def weighing(self, since_at: int) -> Iterator[Entry]:
         """Every entry that is held, or whose `counted_at` may be at or after an instant, in order."""
-
-    def redate(self, now_at: int) -> None:
-        """Moves every instant after `now_at` back to it, and each later lapse by as much as its hold."""
 
     def tariff_used(self, name: str, period: int) -> int: ...
     def put_tariff_used(self, name: str, period: int, parts: int) -> None: ...
