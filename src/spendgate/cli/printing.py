@@ -8,7 +8,8 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -217,3 +218,15 @@ def counted(number: int, thing: str, plural: str = "") -> str:
     ('1 call', '1,200 calls', '0 entries')
     """
     return f"{number:,} {thing if number == 1 else plural or thing + 's'}"
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Says what takes a while, with a sign of life where a person looks."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"{text} ..."):
+        yield
