@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spendgate.cli.examine_files import size
 from spendgate.cli.findings import Finding, ok, problem, warning
-from spendgate.cli.printing import clock_time, counted, span
+from spendgate.cli.printing import clock_time, counted, span, working
 from spendgate.clock import DAY, MINUTE, SECOND
 from spendgate.ledger import Store, Sum
 from spendgate.money import dollars
@@ -23,7 +23,9 @@ def examine_ledger(store: Store, now_at: int, *, thorough: bool) -> Iterator[Fin
     fault = store.fault()
     yield problem("tail", fault) if fault else ok("tail", "the ledger is as far as its record beside it")
     if thorough and not fault:
-        yield from _checks(store.check())
+        with working(f"Reading {counted(totals.entries, 'entry', 'entries')} (--quick leaves this out)"):
+            wrong = store.check()
+        yield from _checks(wrong)
     yield from _clock(store, totals.latest_at, now_at)
     yield from _breakers(store, now_at)
     yield from _spending(store, now_at)

@@ -11,10 +11,10 @@ def notify() -> None:
     """What `[notify]` in spendgate.toml tells people, and whether it reaches them."""
 
 
-@notify.command()
+@notify.command("test")
 @json_option
 @click.pass_obj
-def test(session: Session, as_json: bool) -> None:
+def try_routes(session: Session, as_json: bool) -> None:
     r"""Sends a test message by every route and says how each fared. Exit code 1 where one failed or there is none.
 
     \b

@@ -22,22 +22,12 @@ NOBODY = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """Calls that a report cannot say everything about: how many, and what they count as in nano-dollars."""
-
-    calls: int = 0
-    usd: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """All that a report shows."""
 
     period: Period
     timezone: str
     spending: Spending
-    unpriced: Missing
-    unattributed: Missing
 
 
 def _dimensions(_: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
@@ -96,20 +86,8 @@ def gather(session: Session, by: Sequence[str], since: str, until: str | None) -
     period = read_period(since, until, settings.timezone, session.clock.now())
     asked, every = needed(by)
     with session.existing(settings) as store:
-        if store is None:
-            return Report(period, settings.timezone, fold((), asked, by, settings.timezone), Missing(), Missing())
-        sums = store.sums(asked, period.since_at, period.until_at, every)
-        spending = fold(sums, asked, by, settings.timezone)
-        rest = list(store.sums(("service", "priced", "state"), period.since_at, period.until_at))
-    unpriced = [one for one in rest if one.fields[1] == "unpriced" and one.fields[2] != "held"]
-    unattributed = [one for one in rest if not one.fields[0]]
-    return Report(
-        period,
-        settings.timezone,
-        spending,
-        Missing(sum(one.calls for one in unpriced), sum(one.usd for one in unpriced)),
-        Missing(sum(one.calls for one in unattributed), sum(one.usd for one in unattributed)),
-    )
+        sums = store.sums(asked, period.since_at, period.until_at, every) if store is not None else ()
+        return Report(period, settings.timezone, fold(sums, asked, by, settings.timezone))
 
 
 def text(found: Report) -> Iterator[str]:
@@ -117,16 +95,13 @@ def text(found: Report) -> Iterator[str]:
     spending = found.spending
     yield click.style(f"Spent {_spoken(found)}: {dollars(spending.total.usd)}", bold=True) + "\n"
     yield _table(spending)
-    if found.unpriced.calls:
-        yield (
-            f"\nunpriced: {counted(found.unpriced.calls, 'call')}, counted as {dollars(found.unpriced.usd)}; "
-            "`spendgate prices check` names them."
-        )
-    if found.unattributed.calls:
-        yield (
-            f"\nunattributed: {counted(found.unattributed.calls, 'call')}, {dollars(found.unattributed.usd)} for no "
-            "service; name it in the call, gate.scope(service=...) or SPENDGATE_SERVICE."
-        )
+    unpriced, nobodys = spending.unpriced, spending.unattributed
+    if unpriced.calls:
+        sums = f"{counted(unpriced.calls, 'call')}, counted as {dollars(unpriced.usd)}"
+        yield f"\nunpriced: {sums}; `spendgate prices check` names them."
+    if nobodys.calls:
+        sums = f"{counted(nobodys.calls, 'call')}, {dollars(nobodys.usd)} for no service"
+        yield f"\nunattributed: {sums}; name it in the call, gate.scope(service=...) or SPENDGATE_SERVICE."
 
 
 def _table(spending: Spending) -> str:
@@ -176,8 +151,8 @@ def as_data(found: Report) -> dict[str, Any]:
         "by": list(spending.by),
         "rows": [{**dict(zip(spending.by, row.names, strict=True)), **_parts(row)} for row in spending.rows],
         "total": _parts(spending.total),
-        "unpriced": {"calls": found.unpriced.calls, "usd": exact(found.unpriced.usd)},
-        "unattributed": {"calls": found.unattributed.calls, "usd": exact(found.unattributed.usd)},
+        "unpriced": {"calls": spending.unpriced.calls, "usd": exact(spending.unpriced.usd)},
+        "unattributed": {"calls": spending.unattributed.calls, "usd": exact(spending.unattributed.usd)},
     }
 
 

@@ -39,18 +39,26 @@ PARTS = tuple(field.name for field in fields(Row) if field.name != "names")
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The rows of a report, dearest first, or by day; and their total."""
+    """The rows of a report, dearest first, or by day; and their total.
+
+    `unpriced` are ended calls whose price nobody knows, `unattributed` those of no service; both are in the rows.
+    """
 
     by: tuple[str, ...]
     rows: tuple[Row, ...]
     total: Row
+    unpriced: Row
+    unattributed: Row
 
 
 def needed(by: Sequence[str]) -> tuple[tuple[str, ...], int]:
-    """The fields that a store must be asked for, and in stretches of how many microseconds."""
-    wanted = {"provider", "resource"} if "model" in by else set()
+    """The fields that a store must be asked for, and in stretches of how many microseconds.
+
+    Service, state and how the price is known are always among them: for what belongs to nobody, or has no price.
+    """
+    wanted = {"service", "state", "priced"} | ({"provider", "resource"} if "model" in by else set())
     wanted |= {name for name in by if name not in ("model", "day")}
-    order = ("service", "provider", "resource", "task")
+    order = ("service", "provider", "resource", "task", "state", "priced")
     return tuple(name for name in order if name in wanted), STRETCH if "day" in by else 0
 
 
@@ -58,15 +66,21 @@ def fold(sums: Iterable[Sum], asked: Sequence[str], by: Sequence[str], timezone:
     """Sums that a store gave for the fields `asked`, folded into one row for each name in `by`."""
     name_of = _namer(asked, by, timezone)
     rows: dict[tuple[str, ...], Row] = {}
-    total = Row()
+    total, unpriced, unattributed = Row(), Row(), Row()
     for one in sums:
-        names = name_of(one)
-        row = rows.setdefault(names, Row(names))
-        for part in PARTS:
-            value = getattr(one, part)
-            setattr(row, part, getattr(row, part) + value)
-            setattr(total, part, getattr(total, part) + value)
-    return Spending(tuple(by), tuple(sorted(rows.values(), key=_order(by))), total)
+        names, fields_of = name_of(one), dict(zip(asked, one.fields, strict=True))
+        _add(rows.setdefault(names, Row(names)), one)
+        _add(total, one)
+        if fields_of.get("priced") == "unpriced" and fields_of.get("state") != "held":
+            _add(unpriced, one)
+        if not fields_of.get("service", "?"):
+            _add(unattributed, one)
+    return Spending(tuple(by), tuple(sorted(rows.values(), key=_order(by))), total, unpriced, unattributed)
+
+
+def _add(row: Row, one: Sum) -> None:
+    for part in PARTS:
+        setattr(row, part, getattr(row, part) + getattr(one, part))
 
 
 def _namer(asked: Sequence[str], by: Sequence[str], timezone: str) -> Callable[[Sum], tuple[str, ...]]:
