@@ -1,0 +1,1 @@
+"""How fast spendgate is: one file per question, `python -m bench` to answer them."""

@@ -1,0 +1,101 @@
+"""The harness: sides take turns, so that whatever else the machine does falls on all of them alike.
+
+>>> median_with_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
+Spread(middle=5.0, low=2.0, high=8.0)
+"""
+
+import gc
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+from statistics import median
+from time import perf_counter
+
+ALTERNATIONS = 60
+QUICK_ALTERNATIONS = 30
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the things compared. `run` is handed the number of the round and makes `calls` calls."""
+
+    run: Callable[[int], object]
+    calls: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median with its interval."""
+
+    middle: float
+    low: float
+    high: float
+
+
+def alternate(sides: Mapping[str, Side], rounds: int, warm_up: int = 0) -> dict[str, list[float]]:
+    """Runs every side once a round, each round beginning with the next one; seconds per call, round by round.
+
+    Rounds below 0 are for warming up: they are run, but not counted.
+    """
+    names = list(sides)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    gc.collect()
+    gc.freeze()
+    try:
+        for number in range(-warm_up, rounds):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                side = sides[name]
+                begun = perf_counter()
+                side.run(number)
+                spent = perf_counter() - begun
+                if number >= 0:
+                    seconds[name].append(spent / side.calls)
+            progress(number + 1, rounds)
+    finally:
+        gc.unfreeze()
+    return seconds
+
+
+def median_with_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread:
+    """The median, and the two ranked values that hold the true one between them with at least this confidence.
+
+    It takes nothing for granted about how the values are spread: each of them is above or below the true median like
+    the toss of a coin. Below six values the interval is all of them.
+    """
+    ranked, count = sorted(values), len(values)
+    tail, rank = 0.0, 0
+    while rank < count // 2 and tail + comb(count, rank) / 2**count <= (1 - confidence) / 2:
+        tail += comb(count, rank) / 2**count
+        rank += 1
+    rank = max(rank, 1)
+    return Spread(median(ranked), ranked[rank - 1], ranked[count - rank])
+
+
+def paired_ratio(dividends: Sequence[float], divisors: Sequence[float]) -> Spread:
+    """How many times one side's figure the other's is, round by round."""
+    return median_with_interval([a / b for a, b in zip(dividends, divisors, strict=True)])
+
+
+def paired_difference(values: Sequence[float], subtrahends: Sequence[float]) -> Spread:
+    """How much more one side's figure is than the other's, round by round."""
+    return median_with_interval([a - b for a, b in zip(values, subtrahends, strict=True)])
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value that this share of all values does not exceed."""
+    ranked = sorted(values)
+    return ranked[min(int(len(ranked) * share), len(ranked) - 1)]
+
+
+def progress(done: int, of: int) -> None:
+    """Draws how far it is, where somebody is looking."""
+    if sys.stderr.isatty():
+        print(f"\r  {done}/{of} ", end="\n" if done >= of else "", file=sys.stderr, flush=True)
+
+
+def say(text: str) -> None:
+    """Talk goes to stderr."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,84 @@
+"""The figures as a Markdown table, and their place in the README."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.figures import Figure, Result
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+
+
+def table(results: dict[str, Result], only_shown: bool = True) -> str:
+    """The figures, and below them where and when they were measured."""
+    rows = [
+        f"| {one.text} | {spell(one)} | {wanted(one)} |"
+        for kept in results.values()
+        for one in kept.figures
+        if one.shown or not only_shown
+    ]
+    if not rows:
+        return ""
+    return "\n".join(["| what | measured | wanted |", "|---|---|---|", *rows, "", *conditions(results.values())])
+
+
+def conditions(results: Iterable[Result]) -> list[str]:
+    """Where and when; usually one line."""
+    lines = [f"{one.machine}; {one.python}, SQLite {one.sqlite}; {one.at}." for one in results]
+    return [f"Measured on {line}" for line in dict.fromkeys(lines)]
+
+
+def spell(one: Figure) -> str:
+    """A figure with its interval."""
+    text = amount(one.value, one.unit)
+    if one.low is None or one.high is None:
+        return text
+    return f"{text} ({amount(one.low, one.unit)} to {amount(one.high, one.unit)})"
+
+
+def wanted(one: Figure) -> str:
+    """What was wanted of a figure, and whether it is so."""
+    if one.wanted is None:
+        return ""
+    bound = f"{'at least' if one.at_least else 'at most'} {amount(one.wanted, one.unit)}"
+    return bound if one.kept else f"**missed:** {bound}"
+
+
+def amount(value: float, unit: str) -> str:
+    """A number in its unit, with as many digits as mean something.
+
+    >>> amount(1.8345, "x"), amount(0.0123, "ms"), amount(0.874, "share"), amount(65000, "x"), amount(1234.5, "per_s")
+    ('1.83×', '0.012 ms', '87 %', '65,000×', '1,230/s')
+    """
+    if unit == "share":
+        return f"{value:.0%}".replace("%", " %")
+    if unit == "count":
+        return f"{value:,.0f}"
+    text = _digits(value)
+    return {"x": f"{text}×", "ms": f"{text} ms", "us": f"{text} µs", "per_s": f"{text}/s", "gb": f"{text} GB"}[unit]
+
+
+def _digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.3g}") if abs(value) >= 1 else float(f"{value:.2g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.3g}"
+
+
+def put(text: str, found: str) -> str:
+    """A document with the table between its markers.
+
+    Raises:
+        ValueError: the document has no markers.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"no {BEGIN} and {END} to write the table between")
+    return f"{before}{BEGIN}\n{found}\n{END}{after}" if found else f"{before}{BEGIN}\n{END}{after}"
+
+
+def write_readme(results: dict[str, Result], path: Path = README) -> None:
+    """Puts the table into the README, where there is one."""
+    if path.exists():
+        path.write_text(put(path.read_text(encoding="utf-8"), table(results)), encoding="utf-8")
