@@ -1,22 +1,30 @@
-"""A gate in front of every paid call, a ledger under it: spend what you meant to spend, and no more."""
+"""A gate in front of every paid call, a ledger under it: spend what you meant to spend, and no more.
 
-from spendgate.answers import Receipt, Status
-from spendgate.errors import (
-    AmountError,
-    BlockedError,
-    ConfigError,
-    LostTailError,
-    PriceError,
-    RefusedError,
-    ReservationStateError,
-    SpendgateError,
-    SpendLimitError,
-    StoreError,
-)
-from spendgate.gate import Gate
-from spendgate.opening import open  # noqa: A004
-from spendgate.pricing.usage import Usage
-from spendgate.reserved import PaidCall, Reservation
+The public names load when they are first used, so that `import spendgate`, and every command line, starts at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spendgate import aio
+    from spendgate.answers import Receipt, Status
+    from spendgate.errors import (
+        AmountError,
+        BlockedError,
+        ConfigError,
+        LostTailError,
+        PriceError,
+        RefusedError,
+        ReservationStateError,
+        SpendgateError,
+        SpendLimitError,
+        StoreError,
+    )
+    from spendgate.gate import Gate
+    from spendgate.opening import open  # noqa: A004
+    from spendgate.pricing.usage import Usage
+    from spendgate.reserved import PaidCall, Reservation
 
 __all__ = [
     "AmountError",
@@ -35,5 +43,31 @@ __all__ = [
     "Status",
     "StoreError",
     "Usage",
+    "aio",
     "open",
 ]
+
+_HOMES = {
+    "Gate": "gate",
+    "PaidCall": "reserved",
+    "Receipt": "answers",
+    "Reservation": "reserved",
+    "Status": "answers",
+    "Usage": "pricing.usage",
+    "open": "opening",
+}
+"""Where the names are that are not errors."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "aio":
+        return import_module("spendgate.aio")
+    if name not in __all__:
+        raise AttributeError(f"module 'spendgate' has no attribute {name!r}")
+    value = getattr(import_module(f"spendgate.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
