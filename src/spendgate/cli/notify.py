@@ -35,7 +35,7 @@ def try_routes(session: Session, as_json: bool) -> None:
         print_json({"deliveries": rows})
     else:
         for one in deliveries:
-            colour = "red" if one.error else "green"
-            show(f"{click.style('failed' if one.error else 'sent', fg=colour):8}  {one.route}  {one.error}".rstrip())
+            fate, colour = ("failed", "red") if one.error else ("sent", "green")
+            show(f"{click.style(f'{fate:8}', fg=colour)}  {one.route}  {one.error}".rstrip())
     if any(one.error for one in deliveries):
         click.get_current_context().exit(1)

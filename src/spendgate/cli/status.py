@@ -31,7 +31,7 @@ from spendgate.cli.session import Session, on_disk
 from spendgate.errors import SpendgateError
 from spendgate.ledger import Breaker, LimitsVersion, Standing
 from spendgate.money import dollars
-from spendgate.report.standings import LimitRows, has_room, is_blocked, rows_by_limit, share, spoken
+from spendgate.report.standings import LimitRows, rows_by_limit, share, spoken
 
 EVERY_S = 2.0
 TOP = 50
@@ -136,7 +136,7 @@ def text(view: View) -> Iterator[str]:
         what = "all calls" if str(one) == "*" else str(one)
         head = click.style(f"Breaker: {what}", fg="red", bold=True)
         yield f"{head} {until}, since {_ago(one.since_at, view.at)}: {one.reason}. {refused}.\n"
-    blocked = [one for limit in view.rows for one in limit.shown if is_blocked(one)]
+    blocked = [one for limit in view.rows for one in limit.shown if one.blocked_at]
     for scope in blocked:
         refused = f"{counted(scope.refused_calls, 'call')}, {dollars(scope.refused_usd)} refused"
         head = click.style(f"Blocked: {spoken(scope.limit, scope.scope)}", fg="red", bold=True)
@@ -174,8 +174,6 @@ def _row(one: Standing, at: int, amounts: list[str]) -> tuple[str, ...]:
     colour = "red" if full >= 0.95 else "yellow" if full >= 0.7 else "green"
     spent = one.spent / one.limit.amount if one.limit.amount else full
     refused = "" if not one.blocked_at else f"{one.refused_calls:,}"
-    if refused and has_room(one):
-        refused += " (has room again)"
     frees = span(one.frees_at - at) if one.frees_at is not None and one.frees_at > at else ""
     drawn = click.style(bar(spent, full - spent), fg=colour)
     return (spoken(one.limit, one.scope), drawn, f"{full:.0%}", *amounts, f"in {frees}" * bool(frees), refused)
@@ -285,7 +283,7 @@ def _standing(one: Standing) -> dict[str, Any]:
         "held": amount_text(one.held, limit.unit),
         "headroom": amount_text(one.headroom, limit.unit),
         "frees_at": iso(one.frees_at),
-        "blocked_since": iso(one.blocked_at) if is_blocked(one) else None,
+        "blocked_since": iso(one.blocked_at),
         "refused_calls": one.refused_calls,
         "refused_usd": exact(one.refused_usd),
     }

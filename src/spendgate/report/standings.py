@@ -40,7 +40,7 @@ def rows_by_limit(
         scopes = [one for one in found.get(limit.name, []) if not service or is_of(one, service)]
         if not scopes and not limit.per:
             scopes = [Standing(limit, "", 0, 0, None)]
-        scopes.sort(key=lambda one: (not is_blocked(one), -share(one), one.scope))
+        scopes.sort(key=lambda one: (not one.blocked_at, -share(one), one.scope))
         rows.append(LimitRows(limit, tuple(scopes[:top]), max(len(scopes) - top, 0)))
     return rows
 
@@ -49,16 +49,6 @@ def share(one: Standing) -> float:
     """How full a limit is in a scope, from 0 on; above 1 where more is spent than it allows."""
     used = one.spent + one.held
     return used / one.limit.amount if one.limit.amount else float(used > 0)
-
-
-def has_room(one: Standing) -> bool:
-    """Whether an episode of refusals is over: less than nine tenths of the limit are used."""
-    return (one.spent + one.held) * 10 < one.limit.amount * 9
-
-
-def is_blocked(one: Standing) -> bool:
-    """Whether calls of the scope are being refused."""
-    return one.blocked_at > 0 and not has_room(one)
 
 
 def weighs_on(limit: Limit, service: str) -> bool:

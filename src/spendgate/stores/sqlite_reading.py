@@ -11,7 +11,7 @@ from spendgate.stores.checking import check_counters
 from spendgate.stores.force import InForce
 from spendgate.stores.sqlite_schema import ENTRY_COLUMNS
 from spendgate.stores.sqlite_tables import SqliteTables
-from spendgate.stores.summing import FIELDS, GROUPS, STATED
+from spendgate.stores.summing import FIELDS, STATED, known_groups
 
 _ALL = ", ".join((*ENTRY_COLUMNS, "chk"))
 _CHUNK = 1000
@@ -62,8 +62,7 @@ _ROLLED = {"state": "'settled'", "priced": "'exact'"}
 
 def sums(tables: SqliteTables, by: Sequence[str], since_at: int, until_at: int, every: int) -> list[Sum]:
     """`summing.sum_entries`, done by SQLite."""
-    if unknown := set(by) - set(GROUPS):
-        raise ValueError(f"sums can be taken by {', '.join(GROUPS)}, not by {', '.join(sorted(unknown))}")
+    known_groups(by)
     first = tables.first_seq(since_at - MAX_LAPSE_AFTER) if since_at > 0 else 0
     fields = ", ".join(f"{name}_" if name in _BOOKED else name for name in by)
     over = "CASE WHEN held_usd < usd AND marks LIKE '%overrun%' THEN usd - held_usd ELSE 0 END"

@@ -45,6 +45,16 @@ def priced(entry: Entry) -> str:
     return "exact" if entry.pricing.exact else "pattern"
 
 
+def known_groups(by: Iterable[str]) -> None:
+    """Nothing, where sums can be taken by all of these.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if unknown := set(by) - set(GROUPS):
+        raise ValueError(f"sums can be taken by {', '.join(GROUPS)}, not by {', '.join(sorted(unknown))}")
+
+
 def fold_days(days: dict[tuple[str, ...], Summing], entries: Iterable[Entry]) -> None:
     """Adds entries to the sums of their days (UTC)."""
     for entry in entries:
@@ -61,7 +71,12 @@ def fold_days(days: dict[tuple[str, ...], Summing], entries: Iterable[Entry]) ->
 def sum_entries(
     entries: Iterable[Entry], days: Iterable[Summing], by: Sequence[str], since_at: int, until_at: int, *, every: int
 ) -> list[Sum]:
-    """The sums that a report asks a store for; each store's own way must agree with this one."""
+    """The sums that a report asks a store for; each store's own way must agree with this one.
+
+    Raises:
+        ValueError: `by` names something that sums cannot be taken by.
+    """
+    known_groups(by)
     sums: dict[tuple[object, ...], list[int]] = {}
 
     def add(fields: tuple[str, ...], at: int, values: tuple[int, ...]) -> None:
