@@ -16,7 +16,9 @@ class AmountError(SpendgateError, ValueError):
     """An amount that cannot be money or a quantity. Nothing was reserved or booked."""
 
     def __init__(self, name: str, value: object, remedy: str) -> None:
-        super().__init__(f"{name} = {str(value)[:60]!r} ({type(value).__name__}): {remedy}")
+        huge = isinstance(value, int) and abs(value) >= 10**60  # Python spells no int of thousands of digits
+        shown = "a huge number" if huge else repr(str(value)[:60])
+        super().__init__(f"{name} = {shown} ({type(value).__name__}): {remedy}")
         self.name = name
         self.value = value
         self.remedy = remedy

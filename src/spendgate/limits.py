@@ -20,7 +20,7 @@ from math import ceil, floor
 from typing import Any, Literal
 
 from spendgate.call import Call
-from spendgate.money import NANOS_PER_USD
+from spendgate.money import EXACT, NANOS_PER_USD, usd
 from spendgate.windows import Calendar, Window, parse_span, parse_window, spell_span
 
 AtLimit = Literal["refuse", "throttle", "observe"]
@@ -51,8 +51,7 @@ def in_units(parts: int, unit: str) -> Decimal:
     >>> in_units(2_500_000_000, "usd"), in_units(3, "calls")
     (Decimal('2.50'), Decimal('3'))
     """
-    value = Decimal(parts) / unit_scale(unit)
-    return value + Decimal("0.00") if unit == "usd" else value
+    return usd(parts) if unit == "usd" else EXACT.divide(Decimal(parts), Decimal(unit_scale(unit)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ to their total. Amounts come in as `str`, `int` or `Decimal`; a `float` is refus
 '$0.0031'
 """
 
-from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
 from spendgate.errors import AmountError
 
@@ -23,7 +23,8 @@ MAX_QUANTITY = 10**15
 
 Amount = str | int | Decimal
 
-_EXACT = Context(prec=60)
+EXACT = Context(prec=100, Emin=-999_999, Emax=999_999, traps=[InvalidOperation, DivisionByZero, Overflow])
+"""Wide enough for every sum and product of amounts, whatever decimal context the program has set for itself."""
 
 
 def decimal(value: object, name: str = "amount") -> Decimal:
@@ -59,7 +60,8 @@ def scaled(value: object, scale: int, name: str = "amount", most: int = MAX_CALL
     >>> scaled("0.0000000001", NANOS_PER_USD)
     1
     """
-    whole = int((decimal(value, name) * scale).to_integral_value(ROUND_CEILING, _EXACT))
+    parts = EXACT.multiply(decimal(value, name), Decimal(scale))
+    whole = int(parts.to_integral_value(ROUND_CEILING, EXACT))
     if whole > most:
         raise AmountError(name, value, f"it is above the most that is believed, {most / scale:,.0f}")
     return whole
@@ -101,7 +103,7 @@ def usd(amount_nanos: int) -> Decimal:
     >>> usd(912_470_000_000)
     Decimal('912.47')
     """
-    return Decimal(amount_nanos).scaleb(-9, _EXACT).normalize(_EXACT) + Decimal("0.00")
+    return EXACT.add(Decimal(amount_nanos).scaleb(-9, EXACT).normalize(EXACT), Decimal("0.00"))
 
 
 def dollars(amount_nanos: int) -> str:
