@@ -97,7 +97,7 @@ def rebuild(tables: Tables, force: InForce, limit_ids: set[int], at: int, max_sc
         if limit_id in limits:
             _write(tables, limits[limit_id], limit_id, scope, sums, old=kept.pop((limit_id, scope), None), at=at)
     for (limit_id, scope), counter in kept.items():
-        if counter.blocked_at:
+        if counter.blocked_at or counter.next_at > at:
             _write(tables, limits[limit_id], limit_id, scope, Tally(), old=counter, at=at)
 
 

@@ -81,6 +81,7 @@ class Posting:
     def book(self, request: HoldRequest) -> Settled:
         """Books a call that has already cost its weight, whatever the limits say."""
         weight, position = self._weigh(request)
+        self.lapse_due(LAPSE_BATCH)
         judged = self._judge_fairly(request, weight)
         entry = self._enter(replace(request, enforce=False), weight, position, judged)
         return self.settle(entry, Outcome())

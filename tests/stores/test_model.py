@@ -1,0 +1,413 @@
+"""Every store against a model that recomputes each sum from a list, on calls and instants drawn at the boundaries."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from spendgate.call import Call
+from spendgate.clock import DAY, HOUR, SECOND
+from spendgate.errors import ReservationStateError
+from spendgate.ledger import Actor, Breaker, Held, HoldRequest, Outcome, Refused, Store, Weight
+from spendgate.limits import Limit, LimitSet
+from spendgate.pricing.tariff import Step, Tariff
+from spendgate.stores.memory import MemoryStore
+from spendgate.stores.sqlite import SqliteStore
+from spendgate.testing.fakeclock import START_AT
+from spendgate.windows import Calendar, parse_window
+from tests.stores.model import FREE_UNITS, UNIT_PRICE, Model, Reservation, slack, tariff_cost
+
+pytestmark = pytest.mark.timeout(3600)
+
+SOMEBODY = Actor("host", 1, "model")
+TARIFF = Tariff("t", "calls", (Step(Decimal(FREE_UNITS), Decimal(0)), Step(None, Decimal(UNIT_PRICE).scaleb(-9))))
+
+
+def _limit(name: str, unit: str, amount: int, window: str, **more: Any) -> Limit:
+    return Limit(name, unit, amount, parse_window(window, more.pop("zone", "UTC")), **more)
+
+
+LISTED = (
+    _limit("each", "usd", 10, "10s", per=("service",), warn_at=(Decimal("0.5"), Decimal("0.8"))),
+    _limit("all", "usd", 25, "60s"),
+    _limit("twin", "usd", 20, "60s"),
+    _limit("some", "usd", 7, "20s", match=(("resource", "x*"),)),
+    _limit("calls", "calls", 6, "10s"),
+    _limit("tokens", "tokens", 12, "day", zone="Europe/Berlin", per=("service",)),
+    _limit("rows", "rows", 8, "1h"),
+    _limit("watched", "usd", 5, "30s", at_limit="observe"),
+    _limit("slow", "calls", 3, "20s", at_limit="throttle", throttle_every=3 * SECOND),
+    _limit("paced", "usd", 40, "day", pace_from=Decimal("0.5")),
+    _limit("long", "usd", 60, "24h", per=("service", "resource")),
+)
+POOL = {limit.name: limit for limit in LISTED}
+LIMITS = st.lists(
+    st.tuples(st.sampled_from(sorted(POOL)), st.sampled_from((1, 1, 1, 2, 0))),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda chosen: chosen[0],
+)
+
+
+def _sized(limit: Limit, factor: int) -> Limit:
+    return Limit.from_json({**limit.to_json(), "amount": limit.amount * factor})
+
+
+class Ledgers(RuleBasedStateMachine):
+    """One ledger, asked through one or two handles in turn, beside its model."""
+
+    open_store: Callable[[Path], Store]
+    handles_count = 1
+
+    @initialize(limits=LIMITS)
+    def start(self, limits: list[tuple[str, int]]) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="spendgate-model-"))
+        self.handles = [type(self).open_store(self.folder) for _ in range(self.handles_count)]
+        self.turn = 0
+        self.model = Model()
+        self.now = START_AT
+        self.frees: list[int] = []
+        self.outcomes: dict[str, Outcome] = {}
+        self.change_limits(limits)
+
+    def teardown(self) -> None:
+        for store in getattr(self, "handles", []):
+            store.close()
+        if hasattr(self, "folder"):
+            shutil.rmtree(self.folder)
+
+    @property
+    def store(self) -> Store:
+        self.turn += 1
+        return self.handles[self.turn % len(self.handles)]
+
+    @rule(limits=LIMITS)
+    def change_limits(self, limits: list[tuple[str, int]]) -> None:
+        """Other limits, and other amounts for those there are."""
+        chosen = tuple(_sized(POOL[name], factor) for name, factor in limits)
+        at = self.model.decide_at(self.now)
+        changed = self.store.apply_limits(LimitSet(chosen), "model", SOMEBODY, self.now)
+        assert changed == (chosen != self.model.limits)
+        names = {limit.name for limit in chosen}
+        self.model.next_at = {key: value for key, value in self.model.next_at.items() if key[0] in names}
+        self.model.limits = chosen
+        assert self.store.limits().limits.limits == chosen
+        self.model.latest_at = at
+
+    @rule(data=st.data())
+    def hold(self, data: st.DataObject) -> None:
+        """A call that takes exactly what is left somewhere, or one part more or less, or any small amount."""
+        at = self.model.decide_at(self.now)
+        self.model.lapse(at)
+        request = self._request(data, at)
+        weight = self._weight(request, at)
+        answer = self.store.hold(request, self.now)
+        if isinstance(answer, Refused):
+            self._refused(answer, request, weight, at)
+            return
+        assert isinstance(answer, Held)
+        assert answer.at == at
+        assert _by_unit(answer.weight) == weight
+        one = Reservation(answer.id, request.call, at, at + request.lapse_after, weight, dict(weight), counted_at=at)
+        if request.tariff:
+            one.priced, one.units, one.position = True, request.tariff_units, self.model.position(at)
+        if request.enforce:
+            self._admitted(request.call, weight, at)
+        self.model.reservations.append(one)
+
+    def _admitted(self, call: Call, weight: dict[str, int], at: int) -> None:
+        """I1: at every admission settled + held + new <= limit."""
+        for limit, scope in self.model.scopes(call):
+            parts = weight.get(limit.unit, 0)
+            over = parts and self.model.used(limit, scope, at) + parts > limit.amount
+            assert not over or limit.at_limit != "refuse", f"{limit.name} in {scope!r} is overrun"
+            if over and limit.at_limit == "throttle":
+                key = (limit.name, scope)
+                assert at >= min(self.model.next_at.get(key, 0), at + limit.throttle_every), "the pause was not kept"
+                self.model.next_at[key] = at + limit.throttle_every
+
+    def _refused(self, answer: Refused, request: HoldRequest, weight: dict[str, int], at: int) -> None:
+        """I1: nothing is refused that fits, to within a bucket; and what a refusal says is true."""
+        limit, scope, parts = answer.limit, answer.scope, weight[answer.limit.unit]
+        assert request.enforce
+        assert (limit, scope) in self.model.scopes(request.call)
+        assert answer.requested == parts > 0
+        assert limit.at_limit != "observe"
+        assert answer.held == self.model.held(limit, scope, at)
+        exact = self.model.spent(limit, scope, at)
+        assert exact <= answer.spent <= self.model.spent(limit, scope, at, slack(limit))
+        if answer.frees_at is not None:
+            self.frees.append(answer.frees_at)
+        if limit.name == "paced" and answer.reason:
+            assert self.model.used_at_most(limit, scope, at) + parts > limit.amount // 2
+            assert answer.frees_at is not None
+            assert at < answer.frees_at <= limit.window.leaves_at(limit.window.bucket(at))
+            return
+        assert self.model.used_at_most(limit, scope, at) + parts > limit.amount, "it would have fitted"
+        if limit.at_limit == "throttle":
+            assert answer.frees_at is not None
+            assert at < answer.frees_at <= at + limit.throttle_every
+        elif parts > limit.amount:
+            assert (answer.frees_at, answer.retry_after) == (None, None)
+        elif answer.frees_at is not None:
+            self._frees(limit, scope, parts, at, answer.frees_at)
+
+    def _frees(self, limit: Limit, scope: str, parts: int, at: int, frees_at: int) -> None:
+        held = self.model.held(limit, scope, at)
+        still = [one for one in self.model.reservations if one.state != "held"]
+        later = Model(still, self.model.limits)
+        assert later.spent(limit, scope, frees_at) + held + parts <= limit.amount
+        assert later.spent(limit, scope, frees_at - 1, slack(limit)) + held + parts > limit.amount
+
+    @rule(data=st.data(), usd=st.integers(0, 30))
+    def book(self, data: st.DataObject, usd: int) -> None:
+        """A call that was made without asking counts like any other."""
+        at = self.model.decide_at(self.now)
+        self.model.lapse(at)
+        call = self._call(data)
+        request = HoldRequest(call, Weight(usd, 1), SOMEBODY)
+        weight = self._weight(request, at)
+        entry = self.store.book(request, self.now).entry
+        one = Reservation(entry.id, call, at, entry.lapse_at, weight, weight, "settled", at)
+        self.model.reservations.append(one)
+
+    @precondition(lambda self: any(not one.lost for one in self.model.reservations))
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        """The call did cost as much as was held, or less, or more, in time or late, and perhaps it is told twice."""
+        one = self._pick(data)
+        at = self.model.decide_at(self.now)
+        asked = one.reserved["usd"]
+        choice = data.draw(st.sampled_from((None, asked, asked + 1, max(asked - 1, 0), 0, 2 * asked)), label="cost")
+        tokens = data.draw(st.sampled_from((None, None, 0, 5)), label="tokens")
+        rows = data.draw(st.sampled_from((None, None, 0, 3)), label="rows")
+        units = data.draw(st.sampled_from((None, 0, 1, 3)), label="units") if one.priced else None
+        outcome = Outcome(
+            usd=choice, tokens=tokens, units=None if rows is None else (("rows", rows),), tariff_units=units
+        )
+        if one.state in ("settled", "voided"):
+            self._again(one, outcome)
+            return
+        weight = dict(one.reserved)
+        if choice is not None:
+            weight["usd"] = choice
+        if units is not None:
+            rest = weight["usd"] if choice is not None else asked - tariff_cost(one.position, one.units)
+            weight["usd"] = rest + tariff_cost(one.position, units)
+        weight |= {name: value for name, value in (("tokens", tokens), ("rows", rows)) if value is not None}
+        late = one.state == "lapsed" or at >= one.lapse_at
+        entry = self.store.settle(one.id, outcome, self.now).entry
+        self.model.end(one, "settled", weight, at)
+        one.units = one.units if units is None else units
+        self.outcomes[one.id] = outcome
+        assert ("late" in entry.marks) == late
+        assert ("overrun" in entry.marks) == (one.overrun > 0)
+
+    def _again(self, one: Reservation, outcome: Outcome) -> None:
+        """I2: it ended once. The same settle is the same answer, another one is an error, and nothing changes."""
+        before = self.store.entry(one.id)
+        first = self.outcomes.get(one.id)
+        if one.state == "settled" and first is not None:
+            assert self.store.settle(one.id, first, self.now).entry == self.store.entry(one.id)
+        else:
+            _fails(lambda: self.store.settle(one.id, outcome, self.now), one.state == "voided")
+        if one.state == "settled":
+            _fails(lambda: self.store.settle(one.id, Outcome(usd=one.weight["usd"] + 1), self.now), True)
+            _fails(lambda: self.store.void(one.id, self.now), True)
+        else:
+            self.store.void(one.id, self.now)
+        after = self.store.entry(one.id)
+        assert before is not None
+        assert after is not None
+        assert (before.state, before.weight) == (after.state, after.weight)
+        self._write(self.now)
+
+    @precondition(lambda self: any(not one.lost for one in self.model.reservations))
+    @rule(data=st.data())
+    def void(self, data: st.DataObject) -> None:
+        """The call did not cost anything."""
+        one = self._pick(data)
+        at = self.model.decide_at(self.now)
+        if one.state in ("settled", "voided"):
+            self._again(one, Outcome())
+            return
+        self.store.void(one.id, self.now)
+        self.model.end(one, "voided", {"usd": 0}, at)
+
+    @rule(data=st.data())
+    def wait(self, data: st.DataObject) -> None:
+        """Time passes, to an instant at which something happens, or the one before or after."""
+        instants = sorted(at for at in self._instants() if at > self.now)
+        near = [self.now + step for step in (1, SECOND, 4 * SECOND)]
+        self.now = data.draw(st.sampled_from([*near, *instants]), label="now")
+
+    @rule(back=st.sampled_from((1, SECOND, 5 * SECOND)))
+    def lag(self, back: int) -> None:
+        """This process's clock is a little behind."""
+        self.now = self.model.latest_at - back
+
+    @rule(back=st.sampled_from((5 * SECOND + 1, 8 * SECOND, 12 * SECOND, 61 * SECOND, 2 * HOUR, 2 * DAY, 40 * DAY)))
+    def set_back(self, back: int) -> None:
+        """I8: a clock that jumps back never reopens a window."""
+        before = self._all_used(self.model.latest_at)
+        self.now = self.model.latest_at - back
+        self._write(self.now)
+        self.model.decide_at(self.now)
+        after = self._all_used(self.now)
+        assert all(after.get(key, 0) >= used for key, used in before.items())
+
+    @rule(ahead=st.sampled_from((HOUR, DAY, 400 * DAY)))
+    def set_forward(self, ahead: int) -> None:
+        """A clock that is far ahead; sooner or later somebody may set it back."""
+        self.now = self.model.latest_at + ahead
+
+    @rule(usd=st.integers(1, 4))
+    def lose(self, usd: int) -> None:
+        """Dollars that the ledger lost sight of weigh on every scope."""
+        at = self.model.decide_at(self.now)
+        self.model.lapse(at)
+        self.store.accept_loss(usd, "model", SOMEBODY, self.now)
+        entry = list(self.store.entries())[-1]
+        weight = {"usd": usd}
+        self.model.reservations.append(
+            Reservation(entry.id, Call(), at, entry.lapse_at, weight, weight, "settled", at, lost=True)
+        )
+
+    @rule()
+    def trip(self) -> None:
+        """A breaker that fits nothing changes nothing."""
+        at = self.model.decide_at(self.now)
+        self.store.trip(Breaker("service", "nobody", 0, "why", at + SECOND), SOMEBODY, self.now)
+
+    @invariant()
+    def the_rows_agree(self) -> None:
+        """I13: buckets are the sums of their entries."""
+        if hasattr(self, "model"):
+            assert self.store.check() == []
+            assert self.store.totals().usd == self.model.total()
+
+    @invariant()
+    def the_entries_agree(self) -> None:
+        """I2, I3: each reservation stands where the model has it, and weighs what it must."""
+        for one in getattr(self, "model", Model()).reservations:
+            entry = self.store.entry(one.id)
+            assert entry is not None
+            assert (entry.state.value, entry.held_at, entry.lapse_at) == (one.state, one.held_at, one.lapse_at)
+            assert _by_unit(entry.weight) == {"calls": 0, "tokens": 0, "rows": 0, **one.weight}
+            assert one.state == "held" or entry.counted_at == one.counted_at
+
+    @invariant()
+    def the_standings_agree(self) -> None:
+        """What is spent and held is what the definitions say, to within a bucket and never less."""
+        if not hasattr(self, "model"):
+            return
+        model, at = self.model, max(self.now, self.model.latest_at)
+        seen = {(one.limit, one.scope): one for one in self.store.standings(self.now)}
+        for limit in model.limits:
+            for scope in {scope for one in model.reservations for own, scope in model.scopes(one.call) if own == limit}:
+                found = seen.get((limit, scope))
+                spent, held = (found.spent, found.held) if found else (0, 0)
+                assert held == model.held(limit, scope, at)
+                if found or not any(one.lost for one in model.reservations):
+                    assert model.spent(limit, scope, at) <= spent <= model.spent(limit, scope, at, slack(limit))
+
+    def _write(self, at: int) -> None:
+        """Lets the ledger see the clock."""
+        self.store.reset("service", "nobody at all", SOMEBODY, at)
+
+    def _all_used(self, at: int) -> dict[tuple[str, str], int]:
+        return {(one.limit.name, one.scope): one.spent + one.held for one in self.store.standings(at)}
+
+    def _pick(self, data: st.DataObject) -> Reservation:
+        last = [one for one in self.model.reservations if not one.lost][-8:]
+        return last[data.draw(st.integers(0, len(last) - 1), label="which")]
+
+    def _call(self, data: st.DataObject) -> Call:
+        service, resource = data.draw(st.sampled_from((("a", "x1"), ("a", "y"), ("b", "x1"), ("", "y"))), label="call")
+        return Call(service=service, resource=resource)
+
+    def _request(self, data: st.DataObject, at: int) -> HoldRequest:
+        call = self._call(data)
+        weight = {
+            "usd": data.draw(st.integers(0, 6), label="usd"),
+            "calls": data.draw(st.sampled_from((1, 1, 0)), label="calls"),
+            "tokens": data.draw(st.sampled_from((0, 0, 2)), label="tokens"),
+            "rows": data.draw(st.sampled_from((0, 0, 1)), label="rows"),
+        }
+        aims = list(self.model.scopes(call))
+        if aims and data.draw(st.booleans(), label="aimed"):
+            limit, scope = aims[data.draw(st.integers(0, len(aims) - 1), label="at")]
+            room = limit.amount - self.model.used(limit, scope, at)
+            weight[limit.unit] = max(room + data.draw(st.sampled_from((0, 0, 1, -1)), label="beside"), 0)
+        tariff = data.draw(st.sampled_from((None, None, TARIFF)), label="tariff")
+        units = (("rows", weight["rows"]),) if weight["rows"] else ()
+        return HoldRequest(
+            call,
+            Weight(weight["usd"], weight["calls"], weight["tokens"], units),
+            SOMEBODY,
+            tariff=tariff,
+            tariff_units=data.draw(st.integers(1, 3), label="units") if tariff else 0,
+            lapse_after=data.draw(st.sampled_from((2, 7, 30)), label="lapse") * SECOND,
+            enforce=data.draw(st.sampled_from((True, True, True, False)), label="enforce"),
+        )
+
+    def _weight(self, request: HoldRequest, at: int) -> dict[str, int]:
+        weight = _by_unit(request.weight)
+        if request.tariff:
+            weight["usd"] += tariff_cost(self.model.position(at), request.tariff_units)
+        return weight
+
+    def _instants(self) -> set[int]:
+        """Where something leaves a window or a bucket, lapses or frees."""
+        edges = set(self.frees[-4:])
+        for one in self.model.reservations[-6:]:
+            edges.add(one.lapse_at)
+            for limit in self.model.limits:
+                if isinstance(limit.window, Calendar):
+                    edges.add(limit.window.leaves_at(limit.window.bucket(self.now)))
+                    continue
+                for at in (one.counted_at, one.lapse_at, self.now):
+                    bucket_end = (at // limit.window.width + 1) * limit.window.width
+                    edges |= {at + limit.window.span, bucket_end, bucket_end + limit.window.span - 1}
+        return {edge + beside for edge in edges for beside in (-1, 0, 1)}
+
+
+def _by_unit(weight: Weight) -> dict[str, int]:
+    return {"usd": weight.usd, "calls": weight.calls, "tokens": weight.tokens, "rows": weight.of("rows")}
+
+
+def _fails(work: Callable[[], object], must: bool) -> None:
+    try:
+        work()
+    except ReservationStateError:
+        return
+    assert not must, "a reservation ended twice"
+
+
+class MemoryLedgers(Ledgers):
+    """The reference."""
+
+    open_store = staticmethod(lambda folder: MemoryStore())  # type: ignore[assignment]
+
+
+class SqliteLedgers(Ledgers):
+    """A file, through two handles that do not know of each other."""
+
+    open_store = staticmethod(lambda folder: SqliteStore(folder / "ledger.db"))  # type: ignore[assignment]
+    handles_count = 2
+
+
+STATED = settings()  # of the profile in force: `make test-long` looks twenty times as far
+LOOSE = {"suppress_health_check": list(HealthCheck)}
+
+TestMemoryLedger = MemoryLedgers.TestCase
+TestMemoryLedger.settings = settings(stateful_step_count=30, **LOOSE)
+TestSqliteLedger = SqliteLedgers.TestCase
+TestSqliteLedger.settings = settings(stateful_step_count=30, max_examples=STATED.max_examples // 2, **LOOSE)
