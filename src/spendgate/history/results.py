@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from spendgate.ledger import Entry
 from spendgate.pricing.book import PriceBook
+from spendgate.reservation import State
 
 SHOWN_CHARS = 80
 SHOWN_BROKEN = 20
@@ -54,7 +55,7 @@ class ImportOptions:
 
 @dataclass(slots=True)
 class Counts:
-    """What an import came to. `usd` is in nano-dollars; `unpriced` entries weigh nothing until a price is declared.
+    """What an import came to. `usd` is in nano-dollars; `unpriced` entries weigh no dollars until a price is declared.
 
     `added` and `known` are what the ledger took and what it had already; `unpriced_models` counts by resource.
     """
@@ -92,7 +93,8 @@ class Counts:
         self.entries += 1
         self.usd += entry.weight.usd
         self.priced += "priced" in entry.marks
-        if "unpriced" in entry.marks:
+        # Our own export marks what no price book knew, and yet has what the caller stated.
+        if "unpriced" in entry.marks and not entry.weight.usd and entry.state is not State.VOIDED:
             self.unpriced += 1
             name = entry.call.resource
             self.unpriced_models[name] = self.unpriced_models.get(name, 0) + 1
