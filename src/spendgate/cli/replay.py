@@ -74,7 +74,7 @@ def replay(
     until: str | None,
     as_json: bool,
 ) -> None:
-    r"""Runs recorded calls through limits, on the log's own time: when each would have tripped, and what it would
+    """Runs recorded calls through limits, on the log's own time: when each would have tripped, and what it would
     have kept from being spent. Nothing is written; the ledger is not touched.
 
     A refused call costs nothing, and what it led to is not undone: the loop in the log goes on asking.
@@ -84,13 +84,14 @@ def replay(
       spendgate replay ~/.claude/projects
       spendgate replay --limits tighter.toml --since 2026-11-01 calls.jsonl
       spendgate export | spendgate replay --limits tighter.toml -
-    """
+    """  # noqa: D301 - click reads the \b itself
     session: Session = ctx.obj
     settings = _settings(session, limits_file)
     period = read_period(since, until, settings.timezone, session.clock.now())
     found = results(logs, import_options(settings, service, provider, timezone), format_name)
     counts = Counts()
-    every, outcome = _replayed(_within(counts.entries_of(found), period), settings)
+    entries = _within(counts.entries_of(found), period)
+    every, outcome = _replayed(_once(entries) if len(logs) > 1 else entries, settings)
     if as_json:
         print_json(_data(outcome, counts, every))
     else:
@@ -111,6 +112,16 @@ def _settings(session: Session, file: Path | None) -> "Settings":
 
 def _within(entries: "Iterable[Entry]", period: Period) -> "Iterator[Entry]":
     return (entry for entry in entries if period.since_at <= entry.held_at < period.until_at)
+
+
+def _once(entries: "Iterable[Entry]") -> "Iterator[Entry]":
+    """Leaves out what another log has already: transcripts of resumed sessions repeat each other."""
+    seen: set[int] = set()
+    for entry in entries:
+        key = hash(entry.id)
+        if key not in seen:
+            seen.add(key)
+            yield entry
 
 
 def _replayed(entries: "Iterable[Entry]", settings: "Settings") -> "tuple[int, Replay]":
@@ -159,7 +170,7 @@ def _text(found: "Replay", every: int) -> Iterator[str]:
         yield "There are no calls in it."
         return
     when = f"{moment(found.first_at):%Y-%m-%d %H:%M} to {moment(found.last_at):%Y-%m-%d %H:%M} UTC"
-    yield click.style(f"{counted(found.calls, 'call')}, {when}", bold=True)
+    yield click.style(f"{counted(found.calls, 'call')}, {when}", bold=True) + f"  ({span(every)} a column)"
     yield ""
     yield from _chart(found, every)
     yield _sums(found)
@@ -170,7 +181,7 @@ def _text(found: "Replay", every: int) -> Iterator[str]:
         return
     yield _table(rows)
     yield ""
-    yield "A call that several limits refuse counts in each of their rows, and once in the sums above."
+    yield "A call that several limits refuse counts in each of their rows."
 
 
 def _sums(found: "Replay") -> str:
@@ -192,7 +203,7 @@ def _sums(found: "Replay") -> str:
 def _table(rows: Sequence[Tally]) -> str:
     titles = (
         *(Column("limit"), Column("scope", cut=True), Column("tripped", right=True), Column("first at")),
-        *(Column("calls refused", right=True), Column("dollars", right=True)),
+        *(Column("refused", right=True), Column("dollars", right=True)),
     )
     cells = [
         (
@@ -217,7 +228,7 @@ def _chart(found: "Replay", every: int) -> Iterator[str]:
         yield f"  {top if row == 0 else '':>{len(top)}} ┤{cells}".rstrip()
     ends = f"{moment(first):%m-%d %H:%M}", f"{moment(found.last_at):%m-%d %H:%M}"
     gap = max(len(spent) - len(ends[0]) - len(ends[1]), 2)
-    yield f"  {'0':>{len(top)}} └{'─' * len(spent)}  each column {span(every)}"
+    yield f"  {'0':>{len(top)}} └{'─' * len(spent)}"
     yield f"  {'':>{len(top)}}  {ends[0]}{' ' * gap}{ends[1]}"
     yield ""
 

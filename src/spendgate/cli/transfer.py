@@ -45,7 +45,7 @@ def import_(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    r"""Adds recorded calls to the ledger: files, folders of them, or - for stdin.
+    """Adds recorded calls to the ledger: files, folders of them, or - for stdin.
 
     They count in reports and replays, never in limits. Importing again adds nothing. A line that cannot be read is
     named, and the others are read; the exit code is then 1.
@@ -56,7 +56,7 @@ def import_(
       spendgate import ~/.claude/projects
       spendgate import --dry-run --timezone Europe/Berlin old.jsonl.gz
       zcat archive.gz | spendgate import --format cost-log -
-    """
+    """  # noqa: D301 - click reads the \b itself
     session: Session = ctx.obj
     settings = session.settings()
     found = results(logs, import_options(settings, service, provider, timezone), format_name)
@@ -118,7 +118,7 @@ def _data(counts: Counts, dry_run: bool) -> dict[str, object]:
 )
 @click.pass_obj
 def export(session: Session, /, *, format_name: str, since: str, until: str | None, output: Path | None) -> None:
-    r"""Writes entries, and in JSONL the events after them, to stdout or a file. docs/history.md has every field.
+    """Writes entries, and in JSONL the events after them, to stdout or a file. docs/history.md has every field.
 
     A file is written beside its place and moved there when it is whole. Its owner alone can read it.
 
@@ -127,7 +127,7 @@ def export(session: Session, /, *, format_name: str, since: str, until: str | No
       spendgate export -o ledger.jsonl
       spendgate export --format csv --since 2026-11-01 --until 2026-11-30 > november.csv
       spendgate export | jq -r 'select(.type == "entry") | [.service, .usd] | @tsv'
-    """
+    """  # noqa: D301 - click reads the \b itself
     settings = session.settings()
     period = read_period(since, until, settings.timezone, session.clock.now())
     with session.existing(settings) as store:
