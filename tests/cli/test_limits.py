@@ -52,7 +52,7 @@ def test_show_says_since_when_and_who(desk: Desk) -> None:
     """The limits in force carry their version, instant, program and file; a file that differs is pointed out."""
     desk.ok("limits", "apply")
     shown = desk.run("limits", "show")
-    assert shown.stdout.startswith("Version 1, in force since 2026-03-02T12:00:00Z by ")
+    assert shown.stdout.startswith("Version 1, in force since 2026-03-02 12:00:00 UTC by ")
     assert "spendgate.toml" in shown.stdout
     assert shown.stderr == ""
     desk.configure(CONFIG.replace('"5.00"', '"6.00"'))

@@ -6,6 +6,7 @@ import click
 
 from spendgate.cli.printing import amount_text, counted, iso, json_option, print_json, say, show
 from spendgate.cli.session import Session
+from spendgate.clock import moment
 from spendgate.explain import Remark, remarks, sentence
 from spendgate.ledger import LimitsVersion
 from spendgate.limits import Limit, LimitSet
@@ -168,7 +169,7 @@ def _title(version: LimitsVersion) -> str:
     who = version.actor
     by = f" by {who.program} (process {who.pid} on {who.host})" if who.program or who.host else ""
     source = f", from {version.source}" if version.source else ""
-    return f"Version {version.version}, in force since {iso(version.at)}{by}{source}:"
+    return f"Version {version.version}, in force since {moment(version.at):%Y-%m-%d %H:%M:%S} UTC{by}{source}:"
 
 
 def _version(version: LimitsVersion) -> dict[str, Any]:
