@@ -2,7 +2,7 @@
 
 from bench.bookings import PAIRS, WARM_UP, at_the_store, instant_of
 from bench.figures import Figure, figure
-from bench.ledgers import Shelf, forget_caches
+from bench.ledgers import Shelf, await_disk
 from bench.measure import ALTERNATIONS, QUICK_ALTERNATIONS, Side, alternate, median_with_interval, paired_ratio
 from spendgate.stores.sqlite import SqliteStore
 
@@ -19,7 +19,7 @@ def measure(shelf: Shelf, quick: bool) -> tuple[tuple[Figure, ...], int]:
     ledger = shelf.ledger(entries)
     size = ledger.size() / 1e9
     large, small = at_the_store(ledger), at_the_store(shelf.ledger(SMALL).copy("small"))
-    forget_caches()
+    await_disk()
     starts = {one: _latest_at(one.store) for one in (large, small)}
 
     def side(booking_at: int, book: object) -> Side:
@@ -35,8 +35,8 @@ def measure(shelf: Shelf, quick: bool) -> tuple[tuple[Figure, ...], int]:
     large.close()
     small.close()
     text = f"hold + settle in a ledger of {entries:,} entries"
-    micros = median_with_interval([one * 1e6 for one in seconds["large"]])
-    ratio = paired_ratio(seconds["large"], seconds["small"])
+    micros = median_with_interval([one * 1e6 for one in seconds["large"].wall])
+    ratio = paired_ratio(seconds["large"].wall, seconds["small"].wall)
     return (
         figure("flat", f"{text}, against one of {SMALL:,}", "x", ratio, wanted=WANTED),
         figure("large_us", text, "us", micros, shown=False),

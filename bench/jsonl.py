@@ -89,9 +89,9 @@ def _compare(shelf: Shelf, lines: int, rounds: int) -> list[Figure]:
     sides = {"log": Side(read_all, calls), "gate": Side(gate, PAIRS)}
     seconds = alternate(sides, rounds, warm_up=1)
     ours.close()
-    ratio = paired_ratio(seconds["log"], seconds["gate"])
+    ratio = paired_ratio(seconds["log"].wall, seconds["gate"].wall)
     text = f"check + append on a JSONL log of {lines:,} lines, read at each check"
-    millis = median_with_interval([one * 1000 for one in seconds["log"]])
+    millis = median_with_interval([one * 1000 for one in seconds["log"].wall])
     return [
         figure(f"jsonl_{lines}", f"{text}, against `gate.reserve` + `settle`", "x", ratio),
         figure(f"jsonl_{lines}_ms", text, "ms", millis, shown=False),

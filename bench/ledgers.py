@@ -157,6 +157,6 @@ def settled(first: int, begins_at: int, count: int) -> Iterator[Entry]:
         )  # fmt: skip
 
 
-def forget_caches() -> None:
-    """Asks the system to write what it has buffered, so that one bench's writing does not slow the next down."""
+def await_disk() -> None:
+    """Waits until the disk has what the system has buffered, so that it does not slow down what is measured next."""
     os.sync()

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import NamedTuple
 
 ALTERNATIONS = 60
 QUICK_ALTERNATIONS = 30
@@ -25,6 +26,16 @@ class Side:
     calls: int = 1
 
 
+class Seconds(NamedTuple):
+    """What one side took per call, round by round: by the clock on the wall, and of this process's processor time.
+
+    The second leaves out what other programs did meanwhile, but also the disk and what child processes did.
+    """
+
+    wall: list[float]
+    processor: list[float]
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """A median with its interval."""
@@ -34,13 +45,13 @@ class Spread:
     high: float
 
 
-def alternate(sides: Mapping[str, Side], rounds: int, warm_up: int = 0) -> dict[str, list[float]]:
-    """Runs every side once a round, each round beginning with the next one; seconds per call, round by round.
+def alternate(sides: Mapping[str, Side], rounds: int, warm_up: int = 0) -> dict[str, Seconds]:
+    """Runs every side once a round, each round beginning with the next one.
 
     Rounds below 0 are for warming up: they are run, but not counted.
     """
     names = list(sides)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    seconds = {name: Seconds([], []) for name in names}
     gc.collect()
     gc.freeze()
     try:
@@ -48,11 +59,12 @@ def alternate(sides: Mapping[str, Side], rounds: int, warm_up: int = 0) -> dict[
             first = number % len(names)
             for name in names[first:] + names[:first]:
                 side = sides[name]
-                begun = perf_counter()
+                begun, worked = perf_counter(), process_time()
                 side.run(number)
-                spent = perf_counter() - begun
+                spent = perf_counter() - begun, process_time() - worked
                 if number >= 0:
-                    seconds[name].append(spent / side.calls)
+                    seconds[name].wall.append(spent[0] / side.calls)
+                    seconds[name].processor.append(spent[1] / side.calls)
             progress(number + 1, rounds)
     finally:
         gc.unfreeze()

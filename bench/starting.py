@@ -33,7 +33,7 @@ def measure(shelf: Shelf, quick: bool) -> tuple[tuple[Figure, ...], int]:
         "status": _started([spendgate, "status"], large.folder),
     }
     seconds = alternate(sides, rounds, warm_up=2)
-    millis = {name: [one * 1000 for one in spans] for name, spans in seconds.items()}
+    millis = {name: [one * 1000 for one in spans.wall] for name, spans in seconds.items()}
     took = {name: median_with_interval(spans) for name, spans in millis.items()}
     more = {name: paired_difference(spans, millis["pass"]) for name, spans in millis.items()}
     times = {name: paired_ratio(spans, millis["pass"]) for name, spans in millis.items()}

@@ -52,7 +52,7 @@ def test_sides_take_turns_at_being_first() -> None:
     sides = {name: Side(lambda number, name=name: seen.append((name, number))) for name in ("a", "b")}
     seconds = alternate(sides, 2, warm_up=1)
     assert seen == [("b", -1), ("a", -1), ("a", 0), ("b", 0), ("b", 1), ("a", 1)]
-    assert [len(spans) for spans in seconds.values()] == [2, 2]
+    assert [(len(one.wall), len(one.processor)) for one in seconds.values()] == [(2, 2), (2, 2)]
 
 
 def test_a_quantile_is_one_of_the_values() -> None:
