@@ -170,7 +170,14 @@ def list_breakers(session: Session, as_json: bool) -> None:
 def breakers_table(tripped: Iterable[Breaker], events: Iterable[Event], now_at: int) -> str:
     """The tripped breakers for a reader."""
     who = _who(events)
-    columns = (Column("breaker"), Column("since"), Column("until"), Column("refused"), Column("by"), Column("reason"))
+    columns = (
+        Column("breaker"),
+        Column("since"),
+        Column("until"),
+        Column("refused"),
+        Column("by", cut=True),
+        Column("reason", cut=True),
+    )
     rows = [
         (
             _spoken(str(one)),

@@ -50,6 +50,11 @@ def coloured() -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or (is_terminal() and os.environ.get("TERM") != "dumb")
 
 
+def is_narrow() -> bool:
+    """Whether a table has to do without what only decorates it: a terminal of less than 100 columns."""
+    return is_terminal() and shutil.get_terminal_size().columns < 100
+
+
 def iso(at: int | None) -> str | None:
     """An instant as ISO 8601 in UTC; None for none and for 0.
 
@@ -108,14 +113,15 @@ def aligned(amounts: Sequence[int], least: int = 2) -> list[str]:
 def span(length: int) -> str:
     """About how long: two units, the greater one first; `length` in microseconds.
 
-    >>> span(90 * MINUTE), span(3 * DAY + 2 * HOUR), span(5 * SECOND), span(59 * MINUTE + 59 * SECOND)
-    ('1h 30m', '3d 2h', '5s', '59m 59s')
+    >>> span(90 * MINUTE), span(3 * DAY + 2 * HOUR), span(5 * SECOND), span(59 * SECOND + 1)
+    ('1h 30m', '3d 2h', '5s', '1m')
     """
+    length = -(-max(length, 0) // SECOND) * SECOND
     for unit, name, below, lower in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "m"), (MINUTE, "m", SECOND, "s")):
         if length >= unit:
             whole, rest = divmod(length, unit)
             return f"{whole}{name} {rest // below}{lower}" if rest // below else f"{whole}{name}"
-    return f"{-(-max(length, 0) // SECOND)}s"
+    return f"{length // SECOND}s"
 
 
 def clock_time(at: int, now_at: int) -> str:
@@ -179,7 +185,7 @@ def _fit(columns: Sequence[Column], widths: list[int], indent: int) -> None:
     excess = indent + sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
     for i, column in sorted(enumerate(columns), key=lambda pair: -widths[pair[0]]):
         if excess > 0 and column.cut:
-            less = min(excess, widths[i] - max(width(column.title), 12))
+            less = min(excess, widths[i] - max(width(column.title), 8))
             widths[i] -= max(less, 0)
             excess -= max(less, 0)
 

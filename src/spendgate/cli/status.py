@@ -18,6 +18,7 @@ from spendgate.cli.printing import (
     coloured,
     counted,
     exact,
+    is_narrow,
     is_terminal,
     iso,
     json_option,
@@ -151,7 +152,13 @@ def text(view: View) -> Iterator[str]:
 
 def _table(view: View) -> str:
     columns = (
-        *(Column("limit"), Column("allows"), Column("scope", cut=True), Column("used"), Column("", right=True)),
+        *(
+            Column("limit", cut=True),
+            Column("allows"),
+            Column("scope", cut=True),
+            Column("used"),
+            Column("", right=True),
+        ),
         *(Column("spent", right=True), Column("held", right=True), Column("left", right=True)),
         *(Column("frees"), Column("refused")),
     )
@@ -175,8 +182,9 @@ def _row(one: Standing, at: int, amounts: list[str]) -> tuple[str, ...]:
     spent = one.spent / one.limit.amount if one.limit.amount else full
     refused = "" if not one.blocked_at else f"{one.refused_calls:,}"
     frees = span(one.frees_at - at) if one.frees_at is not None and one.frees_at > at else ""
-    drawn = click.style(bar(spent, full - spent), fg=colour)
-    return (spoken(one.limit, one.scope), drawn, f"{full:.0%}", *amounts, f"in {frees}" * bool(frees), refused)
+    drawn = "" if is_narrow() else click.style(bar(spent, full - spent), fg=colour)
+    percent = click.style(f"{full:.0%}", fg=colour)
+    return (spoken(one.limit, one.scope), drawn, percent, *amounts, f"in {frees}" * bool(frees), refused)
 
 
 def _amounts(every: list[Standing], part: str) -> list[str]:
