@@ -6,14 +6,15 @@ A crash between commit and write leaves the ledger ahead of the file, which is a
 
 import os
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _LENGTH = 68
+_TRIES = 3
+"""A line is read again where it does not fit its checksum: it may be half-written by another process just then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The ledger's random name, its count of writes and its running total in nano-dollars."""
 
     ledger: str
@@ -27,19 +28,33 @@ class HeadFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = -1
+        self._known = (b"", Head("", 0, 0))
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no such file, damaged or not."""
+        return not self.path.exists()
 
     def read(self) -> Head | None:
-        """What the file says; None where it is missing or was tampered with."""
+        """What the file says; None where it is missing or was tampered with.
+
+        Raises:
+            PermissionError: the file may not be read or written.
+        """
+        if self._file >= 0 and not os.fstat(self._file).st_nlink:
+            self.close()
         try:
             if self._file < 0:
                 self._file = os.open(self.path, os.O_RDWR)
-            line = os.pread(self._file, _LENGTH, 0)
-            text, check = line[:58], line[59:67]
-            if len(line) == _LENGTH and f"{zlib.crc32(text):08x}".encode() == check and os.fstat(self._file).st_nlink:
-                return Head(text[:16].decode(), int(text[17:37]), int(text[38:58]))
-        except (OSError, ValueError):
-            pass
-        self.close()
+        except FileNotFoundError:
+            return None
+        for _ in range(_TRIES):
+            line = os.pread(self._file, _LENGTH + 1, 0)
+            if line == self._known[0]:
+                return self._known[1]
+            if len(line) == _LENGTH and line[59:] == _seal(line[:58]):
+                self._known = (line, Head(line[:16].decode().rstrip(), int(line[17:37]), int(line[38:58])))
+                return self._known[1]
         return None
 
     def write(self, head: Head) -> None:
@@ -49,12 +64,34 @@ class HeadFile:
             OSError: the file cannot be written; the ledger itself is as it was.
         """
         if self._file < 0:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        text = f"{head.ledger:<16.16} {head.head:020d} {head.total:020d}".encode()
-        os.pwrite(self._file, text + b" %08x\n" % zlib.crc32(text), 0)
+            self._make()
+        text = b"%-16.16s %020d %020d" % (head.ledger.encode(), head.head, head.total)
+        line = text + b" " + _seal(text)
+        os.pwrite(self._file, line, 0)
+        self._known = (line, head)
+
+    def _make(self) -> None:
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.ftruncate(self._file, _LENGTH)
+
+    def sync(self) -> None:
+        """Waits until the disk has the file and its name: a power cut just after it was made does not take it away."""
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(self._file)
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def close(self) -> None:
         """Closes the file; it opens again by itself."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _seal(text: bytes) -> bytes:
+    return b"%08x\n" % zlib.crc32(text)

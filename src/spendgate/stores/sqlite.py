@@ -1,45 +1,43 @@
 """The ledger in an SQLite file: many threads and processes of one machine, no server.
 
-A booking takes the process's mutex, then a fair lock between processes, then one SQLite transaction; after the commit
-the head of the ledger is written beside it. Reads take a snapshot and wait for nobody.
+A booking takes a fair lock between threads and processes, then one SQLite transaction; after the commit the head of the
+ledger is written beside it. Reads have a connection of their own and wait for no booking.
 
 Files: `ledger.db` with SQLite's `-wal` and `-shm`, `.lock` and `.lock-queue` for the turn to write, `.head`.
 """
 
 import os
-import secrets
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import apsw
-
+from spendgate.clock import monotonic
 from spendgate.errors import LostTailError, StoreError
 from spendgate.ledger import Actor, Entry, Event, Sum, Totals
-from spendgate.limits import MAX_SCOPES
+from spendgate.limits import MAX_SCOPES, LimitSet
 from spendgate.stores import sqlite_reading as reading
 from spendgate.stores.filelock import FairLock
-from spendgate.stores.headfile import Head, HeadFile
+from spendgate.stores.force import InForce
 from spendgate.stores.keeping import LedgerStore
 from spendgate.stores.posting import Posting
-from spendgate.stores.sqlite_opening import explain, prepare
-from spendgate.stores.sqlite_tables import SqliteTables
-from spendgate.stores.tables import NEVER, Tables
+from spendgate.stores.sqlite_link import Link
+from spendgate.stores.sqlite_opening import FAULTS, connect, explain, prepare
+from spendgate.stores.sqlite_tables import CHUNK, SqliteTables
+from spendgate.stores.sqlite_tail import Tail
+from spendgate.stores.tables import NEVER, Meta, Tables
 
 T = TypeVar("T")
 
-_open_stores: "weakref.WeakSet[SqliteStore]" = weakref.WeakSet()
-_left_behind: list[object] = []
-"""Connections that a forked child inherited. SQLite forbids to use or to close them there."""
+_stores: "weakref.WeakSet[SqliteStore]" = weakref.WeakSet()
 
 
 class SqliteStore(LedgerStore):
     """A ledger file. It is made, with its folder, where it does not exist; an older one is brought up to date.
 
-    `synchronous` "normal" survives a crash or kill of any process; after a power cut the last bookings may be missing,
-    which the head file then tells. "full" waits for the disk at each booking and survives the power cut too.
+    `synchronous` "normal" survives a crash or kill of any process; after a power cut the last bookings may be missing.
+    "full" waits for the disk at each booking and survives the power cut too.
 
     Raises:
         StoreError: the file cannot be opened, is no ledger, or was written by a newer spendgate; it was not changed.
@@ -59,164 +57,184 @@ class SqliteStore(LedgerStore):
         self.synchronous = synchronous
         self.timeout_s = timeout_s
         self.on_lost_tail = on_lost_tail
-        self._accepting = False
         self._closed = False
-        self._open()
-        _open_stores.add(self)
-
-    def _open(self) -> None:
-        self._mutex = threading.RLock()
+        self._accepting: Literal["", "limits", "charge"] = ""
+        self._lock = FairLock(self.path.with_name(self.path.name + ".lock"))
+        self._tail = Tail(self.path)
+        self._writer = Link(self.path, self._prepare, timeout_s)
+        self._reader = Link(self.path, lambda: SqliteTables(connect(self.path, synchronous, timeout_s)), timeout_s)
+        _stores.add(self)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = FairLock(self.path.with_name(self.path.name + ".lock"))
-        except OSError as fault:
-            raise StoreError(f"{self.path}: the ledger's folder cannot be written: {fault.strerror}") from fault
-        self._head = HeadFile(self.path.with_name(self.path.name + ".head"))
-        if not self._lock.acquire(self.timeout_s):
-            raise self._too_long()
+            self._exclusively(bool)
+        except BaseException as fault:
+            self.close()
+            if isinstance(fault, OSError):
+                raise StoreError(f"{self.path}: the ledger's folder cannot be made: {fault.strerror}") from fault
+            raise
+
+    def _prepare(self) -> SqliteTables:
+        tables = SqliteTables(prepare(self.path, self.synchronous, self.timeout_s))
         try:
-            self._connect()
-        except (apsw.Error, OSError) as fault:
-            raise explain(fault, self.path) from fault
-        finally:
-            self._lock.release()
+            self._tail.name(tables)
+            tables.verify_counters()
+        except BaseException:
+            tables.connection.close()
+            raise
+        return tables
 
-    def _connect(self) -> None:
-        known = self._head.read()
-        connection = prepare(self.path, self.synchronous, self.timeout_s)
-        self._tables = SqliteTables(connection)
-        meta = self._tables.meta()
-        if not self._tables.ledger and known is None:
-            self._tables.ledger = secrets.token_hex(8)
-            self._tables.put_meta(meta)
-            self._head.write(Head(self._tables.ledger, meta.head, meta.total))
-        self._tables.verify_counters()
-        self._inode = os.stat(self.path).st_ino
+    @property
+    def _tables(self) -> SqliteTables:
+        """The open file; the bench watches it, and nobody else should."""
+        return self._writer.tables()
 
-    def _too_long(self) -> StoreError:
-        return StoreError(
-            f"{self.path}: another process or thread has kept the ledger for more than {self.timeout_s:g} s. Nothing was "
-            "booked. `spendgate doctor` says who has it open; `[store] timeout` sets how long to wait."
-        )
+    def _in_force(self, tables: Tables, meta: Meta) -> InForce:
+        """The limits that the ledger has in force. Threads read and write at once: `_force` is never read twice."""
+        force = self._force
+        if force.version != meta.limits_version:
+            version = tables.limits_version(meta.limits_version)
+            limits = version.limits if version else LimitSet(())
+            self._force = force = InForce(meta.limits_version, limits, tables.limit_ids())
+        return force
 
     def _post(self, now_at: int, work: Callable[[Posting], T]) -> T:
         try:
             return super()._post(now_at, work)
         except LostTailError:
-            if self.on_lost_tail != "charge" or self._head.read() is None:
+            if self.on_lost_tail != "charge":
                 raise
-        self.accept_loss(None, "charged as configured", Actor(), now_at)
+        self._exclusively(lambda tables: self._charge_missing(tables, now_at))
         return super()._post(now_at, work)
 
     def _write(self, work: Callable[[Tables], T]) -> T:
-        if not self._mutex.acquire(timeout=self.timeout_s):
-            raise self._too_long()
+        return self._exclusively(lambda tables: self._transact(tables, work))
+
+    def _exclusively(self, work: Callable[[SqliteTables], T]) -> T:
+        """Does something while no other thread or process writes."""
+        if self._lock.mine:
+            if self._accepting:
+                return work(self._writer.tables())
+            raise StoreError(f"{self.path}: this thread is in the midst of a booking. Nothing more was booked.")
+        until = monotonic() + self.timeout_s
         try:
-            self._check_open()
             if not self._lock.acquire(self.timeout_s):
                 raise self._too_long()
-            try:
-                return self._transact(work)
-            except (apsw.Error, OSError) as fault:
-                raise explain(fault, self.path) from fault
-            finally:
-                self._lock.release()
+            with self._writer.lock:
+                self._check_open()
+                if self._writer.moved():
+                    self._writer.close()
+                tables = self._writer.tables()
+                tables.connection.set_busy_timeout(max(int((until - monotonic()) * 1000), 1))
+                return work(tables)
+        except FAULTS as fault:
+            raise explain(fault, self.path, self.timeout_s) from fault
         finally:
-            self._mutex.release()
+            self._lock.release()
 
-    def _transact(self, work: Callable[[Tables], T]) -> T:
-        tables = self._tables
+    def _transact(self, tables: SqliteTables, work: Callable[[Tables], T]) -> T:
         tables.begin()
         try:
-            if problem := self._lost():
-                raise LostTailError(problem)
+            if self._accepting:
+                self._tail.leap(tables)
+            else:
+                self._tail.verify(tables)
             result = work(tables)
             tables.commit()
         except BaseException:
             tables.rollback()
             raise
-        if tables.written is not None:
-            self._head.write(Head(tables.ledger, tables.written.head, tables.written.total))
+        if self._accepting != "limits":
+            self._tail.write(tables, self._force)
         return result
 
-    def _read(self, work: Callable[[Tables], T]) -> T:
-        """Reads on one snapshot, in turn with the other threads of this process."""
-        if not self._mutex.acquire(timeout=self.timeout_s):
-            raise self._too_long()
-        try:
-            self._check_open()
-            self._tables.begin("DEFERRED")
-            try:
-                return work(self._tables)
-            finally:
-                self._tables.rollback()
-        except apsw.Error as fault:
-            raise explain(fault, self.path) from fault
-        finally:
-            self._mutex.release()
-
     def _look(self, work: Callable[[SqliteTables], T]) -> T:
-        return self._read(lambda _: work(self._tables))
+        """Reads on one snapshot, in turn with other reading threads of this process."""
+        try:
+            with self._reader.lock:
+                self._check_open()
+                if self._reader.moved():
+                    self._reader.close()
+                tables = self._reader.tables()
+                tables.begin("DEFERRED")
+                try:
+                    return work(tables)
+                finally:
+                    tables.rollback()
+        except FAULTS as fault:
+            raise explain(fault, self.path, self.timeout_s) from fault
+
+    def _read(self, work: Callable[[Tables], T]) -> T:
+        return self._look(work)
 
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"{self.path}: the ledger was closed. Nothing was booked.")
 
-    def _lost(self) -> str:
-        """Why this file is not all of the ledger, or empty."""
-        if self._accepting:
-            return ""
-        meta, known = self._tables.meta(), self._head.read()
-        remedy = "Restore the newest files, or go on with `spendgate doctor --accept-loss`."
-        if self._moved():
-            return f"{self.path}: the file was deleted or replaced while it was open. Open it again; then: {remedy}"
-        if known is None:
-            return f"{self._head.path}: the record of how far the ledger had come is missing or damaged. {remedy}"
-        if known.ledger != self._tables.ledger:
-            return f"{self.path}: this is not the ledger that {self._head.path.name} was written for. {remedy}"
-        if known.head > meta.head:
-            return f"{self.path}: the ledger has lost its last {known.head - meta.head:,} writes. {remedy}"
-        return ""
-
-    def _moved(self) -> bool:
-        try:
-            return os.stat(self.path).st_ino != self._inode
-        except OSError:
-            return True
+    def _too_long(self) -> StoreError:
+        self._check_open()
+        return StoreError(
+            f"{self.path}: another process or thread has kept the ledger for more than {self.timeout_s:g} s. Nothing "
+            "was booked. `spendgate doctor` says who has it open; `[store] timeout` sets how long to wait."
+        )
 
     def fault(self) -> str:
         """Why the ledger refuses every booking, such as a lost tail; empty where it does not."""
-        return self._look(lambda _: self._lost())
+        witness = self._tail.witness()
+        return self._look(lambda tables: self._tail.problem(tables, witness))
 
     def accept_loss(self, usd: int | None, note: str, actor: Actor, now_at: int) -> int:
         """Goes on after a lost tail: charges `usd`, or what is known to be missing, to every limit in dollars.
 
         Returns:
             The nano-dollars charged.
-
-        Raises:
-            StoreError: the file was replaced while open; open it again first. Nothing was charged.
         """
-        if self._moved():
-            raise StoreError(f"{self.path}: the file was deleted or replaced while it was open. Open it again first.")
-        with self._mutex:
-            known = self._head.read()
-            self._accepting = True
-            try:
-                missing = self._look(lambda tables: max(known.total - tables.meta().total, 0) if known else 0)
-                charged = missing if usd is None else usd
-                self._write(lambda tables: self._catch_up(known, tables))
-                self.charge_lost(charged, note, actor, now_at)
-            finally:
-                self._accepting = False
+        return self._exclusively(lambda tables: self._accept(tables, usd, note, actor, now_at))
+
+    def _accept(self, tables: SqliteTables, usd: int | None, note: str, actor: Actor, now_at: int) -> int:
+        """Limits first, then what is lost: the head file learns of it last, so a crash leaves the loss in sight."""
+        tables.begin()
+        missing, limits = self._tail.missing(tables), self._tail.lost_limits(tables.meta())
+        tables.rollback()
+        charged = missing if usd is None else usd
+        try:
+            if limits is not None:
+                self._accepting = "limits"
+                self.apply_limits(limits, "a program that had the ledger open", actor, now_at)
+            self._accepting = "charge"
+            self.charge_lost(charged, note, actor, now_at)
+        finally:
+            self._accepting = ""
         return charged
 
-    def _catch_up(self, known: Head | None, tables: Tables) -> None:
-        """Takes the ledger's head beyond what was lost, so that no number is given twice."""
-        meta = tables.meta()
-        meta.head = max(meta.head, known.head if known else 0) + 1
-        self._tables.ledger = self._tables.ledger or secrets.token_hex(8)
-        tables.put_meta(meta)
+    def _charge_missing(self, tables: SqliteTables, now_at: int) -> None:
+        """Accepts the loss by itself, unless another process has just done so."""
+        tables.begin()
+        try:
+            self._tail.verify(tables)
+        except LostTailError:
+            if not self._tail.is_known:
+                raise
+        else:
+            return
+        finally:
+            tables.rollback()
+        self._accept(tables, None, "charged as configured", Actor(), now_at)
+
+    def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
+        """Adds history, in pieces: a long import keeps no booking waiting, and can be taken up again."""
+        added = known = 0
+        left = iter(entries)
+        while chunk := list(islice(left, CHUNK)):
+            some, others = super().add_imported(chunk)
+            added, known = added + some, known + others
+        return added, known
+
+    def compact(self, before_at: int, now_at: int) -> int:
+        """Rolls entries that ended before an instant into daily sums, in pieces; how many. No total changes."""
+        rolled = 0
+        while some := super().compact(before_at, now_at):
+            rolled += some
+        return rolled
 
     def entry(self, hold_id: str) -> Entry | None:
         """One reservation, or None."""
@@ -244,35 +262,54 @@ class SqliteStore(LedgerStore):
 
     def check(self) -> list[str]:
         """What is wrong with the ledger, in words: SQLite's own check, checksums, sums, buckets. Takes its time."""
+        witness = self._tail.witness()
 
         def look(tables: SqliteTables) -> list[str]:
-            lost = self._lost()
-            return [*([lost] if lost else []), *reading.check(tables, self._in_force(tables, tables.meta()))]
+            found = reading.check(tables, lambda meta: self._in_force(tables, meta))
+            try:
+                lost = self._tail.problem(tables, witness)
+            except StoreError as fault:
+                lost = str(fault)
+            return [*([lost] if lost else []), *found]
 
         return self._look(look)
 
     def close(self) -> None:
-        """Closes the file. A second close is fine."""
-        with self._mutex:
-            if not self._closed:
-                self._closed = True
-                self._tables.connection.close()
-                self._lock.close()
-                self._head.close()
+        """Closes the file, once bookings and reads under way are done. A second close is fine."""
+        self._closed = True
+        self._lock.close(self.timeout_s)
+        for link in (self._reader, self._writer):
+            with link.lock:
+                link.close()
+        self._tail.close()
 
-    def _forked(self) -> None:
-        """In a forked child: leaves the parent's connection and locks alone and opens its own when first asked."""
-        if not self._closed:
-            _left_behind.append(self._tables)
-            self._lock.close()
-            self._head.close()
-            self._mutex = threading.RLock()
-            self._open()
+    def before_fork(self) -> None:
+        """Closes the connections, so that the child inherits none."""
+        self._lock.rest()
+        self._reader.before_fork()
+        self._writer.before_fork()
+
+    def after_fork(self, in_child: bool) -> None:
+        """Lets everybody go on; connections open again when they are needed."""
+        self._writer.after_fork(in_child)
+        self._reader.after_fork(in_child)
+        if in_child:
+            self._lock.forked()
+            self._tail.close()
 
 
-def _after_fork() -> None:
-    for store in list(_open_stores):
-        store._forked()  # noqa: SLF001
+def _before_fork() -> None:
+    for store in list(_stores):
+        store.before_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+def _after_fork(in_child: bool) -> None:
+    for store in list(_stores):
+        store.after_fork(in_child)
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=lambda: _after_fork(in_child=False),
+    after_in_child=lambda: _after_fork(in_child=True),
+)

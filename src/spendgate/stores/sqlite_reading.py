@@ -1,22 +1,29 @@
+# ruff: noqa: S608 - names of tables and columns come from this package, values never do
 """What reports, exports and the doctor read from an SQLite ledger."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+import apsw
 
 from spendgate.errors import StoreError
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, Event, Sum, Totals
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.checking import check_counters
 from spendgate.stores.force import InForce
-from spendgate.stores.sqlite_schema import ENTRY_COLUMNS
-from spendgate.stores.sqlite_tables import SqliteTables
-from spendgate.stores.summing import FIELDS, STATED, known_groups
+from spendgate.stores.sqlite_schema import NUMBERS, SUMS
+from spendgate.stores.sqlite_tables import ALL, CHUNK, SqliteTables
+from spendgate.stores.summing import FIELDS, GROUPS, STATED
+from spendgate.stores.tables import Meta
 
-_ALL = ", ".join((*ENTRY_COLUMNS, "chk"))
-_CHUNK = 1000
 T = TypeVar("T")
-Look = Callable[[Callable[[SqliteTables], list[Entry]]], list[Entry]]
+
+
+class Look(Protocol):
+    """Something that reads on one snapshot of the tables."""
+
+    def __call__(self, work: Callable[[SqliteTables], T], /) -> T: ...
 
 
 def entry(tables: SqliteTables, hold_id: str) -> Entry | None:
@@ -28,26 +35,32 @@ def entry(tables: SqliteTables, hold_id: str) -> Entry | None:
 
 def entries(look: Look, since_at: int, until_at: int) -> Iterator[Entry]:
     """Imported entries, then the ledger's own, read a chunk at a time."""
-    for table in ("imported", "entries"):
-        first = 0
+    yield from _chunks(look, "imported", "id", "held_at >= ? AND held_at < ?", (since_at, until_at))
+    first = look(lambda tables: tables.first_seq(since_at))
+    for found in _chunks(look, "entries", "''", "held_at >= ?", (since_at,), first=first):
+        if found.held_at >= until_at:
+            return
+        yield found
 
-        def chunk(tables: SqliteTables, table: str = table) -> list[Entry]:
-            name = "id" if table == "imported" else "''"
-            sql = (
-                f"SELECT {name}, {_ALL} FROM {table} WHERE seq >= ? AND held_at >= ? AND held_at < ? "
-                f"ORDER BY seq LIMIT {_CHUNK}"
-            )
-            return [tables.read(row[1:], row[0]) for row in tables.run(sql, (first, since_at, until_at)).fetchall()]
 
-        while found := look(chunk):
-            yield from found
-            first = found[-1].seq + 1
+def _chunks(
+    look: Look, table: str, name: str, where: str, values: tuple[int, ...], *, first: int = 0
+) -> Iterator[Entry]:
+    sql = f"SELECT {name}, {ALL} FROM {table} WHERE seq >= ? AND {where} ORDER BY seq LIMIT {CHUNK}"
+
+    def chunk(tables: SqliteTables) -> list[tuple[int, Entry]]:
+        return [(row[1], tables.read(row[1:], row[0])) for row in tables.run(sql, (first, *values)).fetchall()]
+
+    while found := look(chunk):
+        yield from (entry for _, entry in found)
+        first = found[-1][0] + 1
 
 
 def events(tables: SqliteTables, since_at: int) -> list[Event]:
     """The events from an instant on."""
-    found = tables.run("SELECT at, kind, limit_name, scope, data FROM events WHERE at >= ? ORDER BY id", (since_at,))
-    return [Event(at, kind, limit, scope, json.loads(data)) for at, kind, limit, scope, data in found]
+    sql = "SELECT * FROM events WHERE at >= ? ORDER BY id"
+    found = [rows.opened("events", row, f"event {row[0]}") for row in tables.run(sql, (since_at,)).fetchall()]
+    return [Event(at, kind, limit, scope, json.loads(data)) for _, at, kind, limit, scope, data in found]
 
 
 _STATE = "CASE state " + " ".join(f"WHEN {n} THEN '{state}'" for n, state in enumerate(rows.STATES)) + " END"
@@ -62,7 +75,8 @@ _ROLLED = {"state": "'settled'", "priced": "'exact'"}
 
 def sums(tables: SqliteTables, by: Sequence[str], since_at: int, until_at: int, every: int) -> list[Sum]:
     """`summing.sum_entries`, done by SQLite."""
-    known_groups(by)
+    if unknown := set(by) - set(GROUPS):
+        raise ValueError(f"sums can be taken by {', '.join(GROUPS)}, not by {', '.join(sorted(unknown))}")
     first = tables.first_seq(since_at - MAX_LAPSE_AFTER) if since_at > 0 else 0
     fields = ", ".join(f"{name}_" if name in _BOOKED else name for name in by)
     over = "CASE WHEN held_usd < usd AND marks LIKE '%overrun%' THEN usd - held_usd ELSE 0 END"
@@ -89,7 +103,7 @@ def sums(tables: SqliteTables, by: Sequence[str], since_at: int, until_at: int, 
 def work(tables: SqliteTables, since_at: int, until_at: int) -> list[tuple[str, int, int]]:
     """The work done, by service and minute."""
     sql = "SELECT service, minute_at, count FROM work WHERE minute_at >= ? AND minute_at < ? ORDER BY 1, 2"
-    return tables.run(sql, (since_at, until_at)).fetchall()
+    return list(tables.run(sql, (since_at, until_at)))
 
 
 def totals(tables: SqliteTables) -> Totals:
@@ -99,22 +113,41 @@ def totals(tables: SqliteTables) -> Totals:
     return Totals(meta.head, meta.total, meta.latest_at, count)
 
 
-def check(tables: SqliteTables, force: InForce) -> list[str]:
-    """Everything that can be told to be wrong with the file."""
-    found = [f"SQLite: {row[0]}" for row in tables.run("PRAGMA integrity_check") if row[0] != "ok"]
-    if found:
-        return found
-    for table in ("entries", "imported"):
-        for row in tables.run(f"SELECT {_ALL} FROM {table}"):
-            if rows.checksum(row[:-1]) != row[-1]:
-                found.append(f"{table}: row {row[0]} is not what was written")
+def check(tables: SqliteTables, force: Callable[[Meta], InForce]) -> list[str]:
+    """Everything that can be told to be wrong with the file; counters are compared where the rows are sound."""
     try:
-        meta = tables.meta()
-        booked = tables.run("SELECT coalesce(sum(usd), 0) FROM entries").get
-        rolled = tables.run("SELECT coalesce(sum(usd), 0) FROM daily").get
-        if booked + rolled != meta.total:
-            found.append(f"the running total is {meta.total} nano-dollars, the entries sum to {booked + rolled}")
-        found.extend(check_counters(tables, force, meta.latest_at))
-    except StoreError as fault:
-        found.append(str(fault))
+        found = [*_structure(tables)] or [*_seals(tables)]
+        if not found:
+            meta = tables.meta()
+            found = [*_totals(tables, meta), *check_counters(tables, force(meta), meta.latest_at)]
+    except (StoreError, apsw.Error, ValueError) as fault:
+        found = [f"the file cannot be read to its end: {fault}"]
     return found
+
+
+def _structure(tables: SqliteTables) -> Iterator[str]:
+    for (problem,) in tables.run("PRAGMA integrity_check"):
+        if problem != "ok":
+            yield f"SQLite: {problem}"
+
+
+def _seals(tables: SqliteTables) -> Iterator[str]:
+    for table in NUMBERS:
+        columns = ALL if table == "imported" else "*"
+        for row in tables.run(f"SELECT {columns} FROM {table}"):
+            if not rows.intact(table, row):
+                yield f"{table}: the row {row[:2]} is not what was written"
+    for table in SUMS:
+        for row in tables.run(f"SELECT * FROM {table}"):
+            if not rows.intact_sum(row):
+                yield f"{table}: the row {row[:3]} is not what was written"
+
+
+def _totals(tables: SqliteTables, meta: Meta) -> Iterator[str]:
+    booked = tables.run("SELECT coalesce(sum(usd), 0) FROM entries").get
+    rolled = tables.run("SELECT coalesce(sum(usd), 0) FROM daily").get
+    if booked + rolled != meta.total:
+        yield f"the running total is {meta.total} nano-dollars, the entries sum to {booked + rolled}"
+    last = tables.run("SELECT coalesce(max(rev), 0) FROM entries").get
+    if last > meta.head:
+        yield f"the ledger counts {meta.head} writes, an entry was written as number {last}"

@@ -1,11 +1,13 @@
 """Entries and counters as rows of SQLite and back, each row under a checksum.
 
-The checksum finds a byte that was flipped on disk before a number that it changed is taken for headroom.
+The checksum finds a byte that was flipped on disk before a number that it changed is taken for headroom. It is CRC-32
+over the row's numbers, as 64 bits each, and then over its texts.
 """
 
 import json
-import zlib
+import struct
 from typing import Any
+from zlib import crc32
 
 from spendgate.admission import Counter
 from spendgate.call import Call
@@ -13,17 +15,52 @@ from spendgate.errors import StoreError
 from spendgate.ledger import Actor, Entry, Pricing, Units, Weight
 from spendgate.pricing.tariff import Tariff
 from spendgate.reservation import State
+from spendgate.stores.sqlite_schema import ENTRY_NUMBERS, NUMBERS
 
 STATES = (State.HELD, State.SETTLED, State.VOIDED, State.LAPSED)
 """A state's place here is its number in the file."""
-_NUMBERS = {state: number for number, state in enumerate(STATES)}
+_STATE_NUMBERS = {state: number for number, state in enumerate(STATES)}
 
 Row = tuple[Any, ...]
 
+_packed = {table: struct.Struct(f"<{numbers}q").pack for table, numbers in NUMBERS.items()}
 
-def checksum(values: Row) -> int:
-    """CRC-32 over the values' text."""
-    return zlib.crc32("\x1f".join(map(str, values)).encode())
+
+def sealed(table: str, values: Row) -> Row:
+    """A row with its checksum."""
+    numbers = NUMBERS[table]
+    texts = "\x1f".join(values[numbers:]).encode()
+    return (*values, crc32(texts, crc32(_packed[table](*values[:numbers]))))
+
+
+def intact(table: str, row: Row) -> bool:
+    """Whether a row is what was written."""
+    try:
+        return bool(sealed(table, row[:-1])[-1] == row[-1])
+    except (struct.error, TypeError):  # not even the types are right
+        return False
+
+
+def opened(table: str, row: Row, what: str) -> Row:
+    """A row without its checksum.
+
+    Raises:
+        StoreError: the row is not what was written.
+    """
+    if not intact(table, row):
+        raise damaged(what)
+    return row[:-1]
+
+
+def seal_of_sum(*key: object) -> int:
+    """The checksum of a sum of 0. It falls by what is added to the sum, so neither has to be read for that."""
+    return crc32("\x1f".join(map(str, key)).encode())
+
+
+def intact_sum(row: Row) -> bool:
+    """Whether a row of `key..., sum, checksum` is what was written."""
+    *key, total, seal = row
+    return isinstance(total, int) and isinstance(seal, int) and total + seal == seal_of_sum(*key)
 
 
 def damaged(what: str) -> StoreError:
@@ -37,38 +74,31 @@ def damaged(what: str) -> StoreError:
 def counter_row(limit_id: int, scope: str, counter: Counter) -> Row:
     """A counter with its checksum."""
     c = counter
-    values = (
-        limit_id, scope, c.oldest, c.newest, c.settled, c.held, c.next_at, c.warned, c.blocked_at,
-        c.refused_calls, c.refused_usd,
+    numbers = (
+        limit_id, c.oldest, c.newest, c.settled, c.held, c.next_at, c.warned, c.blocked_at, c.refused_calls,
+        c.refused_usd,
     )  # fmt: skip
-    return (*values, checksum(values))
+    return sealed("counters", (*numbers, scope))
 
 
 def read_counter(row: Row) -> Counter:
-    """The counter in a row.
-
-    Raises:
-        StoreError: the row is not what was written.
-    """
-    if checksum(row[:-1]) != row[-1]:
-        raise damaged(f"the counter for scope {row[1]!r}")
-    return Counter(*row[2:-1])
+    """The counter in a row that was checked, or never left this process."""
+    return Counter(*row[1:10])
 
 
 def entry_row(entry: Entry, actor: int, pricing: int) -> Row:
     """An entry with its checksum, in the order of `ENTRY_COLUMNS`; `actor` and `pricing` are numbers of rows."""
     call, held, now = entry.call, entry.reserved, entry.weight
     values = (
-        entry.seq, entry.id.partition("-")[2], _NUMBERS[entry.state],
-        call.service, call.provider, call.resource, call.task, call.attempt, call.key, _pairs(call.tags),
+        entry.seq, _STATE_NUMBERS[entry.state], call.attempt,
         entry.held_at, entry.lapse_at, entry.counted_at, entry.ended_at,
-        held.usd, held.calls, held.tokens, _pairs(held.units), now.usd, now.calls, now.tokens, _pairs(now.units),
-        actor, pricing,
-        json.dumps(entry.tariff.to_json()) if entry.tariff else "", entry.tariff_units, entry.tariff_position,
-        entry.list_usd, entry.usage, ",".join(sorted(entry.marks)), ",".join(map(str, entry.others)),
-        entry.rev, entry.total,
+        held.usd, held.calls, held.tokens, now.usd, now.calls, now.tokens,
+        actor, pricing, entry.tariff_units, entry.tariff_position, entry.list_usd, entry.rev, entry.total,
+        entry.id.partition("-")[2], call.service, call.provider, call.resource, call.task, call.key, _pairs(call.tags),
+        _pairs(held.units), _pairs(now.units), json.dumps(entry.tariff.to_json()) if entry.tariff else "", entry.usage,
+        ",".join(sorted(entry.marks)), ",".join(map(str, entry.others)),
     )  # fmt: skip
-    return (*values, checksum(values))
+    return sealed("entries", values)
 
 
 def read_entry(row: Row, actor: Actor, pricing: Pricing, entry_id: str = "") -> Entry:
@@ -77,31 +107,31 @@ def read_entry(row: Row, actor: Actor, pricing: Pricing, entry_id: str = "") -> 
     Raises:
         StoreError: the row is not what was written.
     """
-    if checksum(row[:-1]) != row[-1]:
-        raise damaged(f"entry {row[0]}")
-    others = row[30]
+    texts = opened("entries", row, f"entry {row[0]}")[ENTRY_NUMBERS:]
+    seq, state, attempt, held_at, lapse_at, counted_at, ended_at = row[:7]
+    nonce, service, provider, resource, task, key, tags, held_units, units, tariff, usage, marks, others = texts
     return Entry(
-        seq=row[0],
-        id=entry_id or f"{row[0]}-{row[1]}",
-        state=STATES[row[2]],
-        call=Call(row[3], row[4], row[5], row[6], row[7], row[8], _unpair(row[9])),
-        held_at=row[10],
-        lapse_at=row[11],
-        counted_at=row[12],
-        ended_at=row[13],
-        reserved=Weight(row[14], row[15], row[16], _unpair(row[17])),
-        weight=Weight(row[18], row[19], row[20], _unpair(row[21])),
+        seq=seq,
+        id=entry_id or f"{seq}-{nonce}",
+        state=STATES[state],
+        call=Call(service, provider, resource, task, attempt, key, _unpair(tags)),
+        held_at=held_at,
+        lapse_at=lapse_at,
+        counted_at=counted_at,
+        ended_at=ended_at,
+        reserved=Weight(row[7], row[8], row[9], _unpair(held_units)),
+        weight=Weight(row[10], row[11], row[12], _unpair(units)),
         actor=actor,
         pricing=pricing,
-        tariff=Tariff.from_json(json.loads(row[24])) if row[24] else None,
-        tariff_units=row[25],
-        tariff_position=row[26],
-        list_usd=row[27],
-        usage=row[28],
-        marks=frozenset(row[29].split(",")) if row[29] else frozenset(),
+        tariff=Tariff.from_json(json.loads(tariff)) if tariff else None,
+        tariff_units=row[15],
+        tariff_position=row[16],
+        list_usd=row[17],
+        usage=usage,
+        marks=frozenset(marks.split(",")) if marks else frozenset(),
         others=tuple(map(int, others.split(","))) if others else (),
-        rev=row[31],
-        total=row[32],
+        rev=row[18],
+        total=row[19],
     )
 
 

@@ -1,83 +1,92 @@
-"""The tables of a ledger file, version by version. `PRAGMA user_version` says which one a file has."""
+"""The tables of a ledger file, version by version. `PRAGMA user_version` says which one a file has.
+
+Every row ends in `chk`, a checksum over its other columns (see `sqlite_rows`); whole numbers come before texts.
+"""
 
 APPLICATION_ID = 0x53504754
 """Marks a file as a spendgate ledger: "SPGT"."""
 
 ENTRY_COLUMNS = (
-    "seq", "nonce", "state", "service", "provider", "resource", "task", "attempt", "key", "tags",
-    "held_at", "lapse_at", "counted_at", "ended_at",
-    "held_usd", "held_calls", "held_tokens", "held_units", "usd", "calls", "tokens", "units",
-    "actor", "pricing", "tariff", "tariff_units", "tariff_position", "list_usd", "usage", "marks", "others",
-    "rev", "total",
+    "seq", "state", "attempt", "held_at", "lapse_at", "counted_at", "ended_at",
+    "held_usd", "held_calls", "held_tokens", "usd", "calls", "tokens",
+    "actor", "pricing", "tariff_units", "tariff_position", "list_usd", "rev", "total",
+    "nonce", "service", "provider", "resource", "task", "key", "tags",
+    "held_units", "units", "tariff", "usage", "marks", "others",
 )  # fmt: skip
-"""An entry's columns, in the order that its checksum is taken over."""
+"""An entry's columns, but for its checksum."""
+ENTRY_NUMBERS = 20
+"""How many of them are numbers; the others are texts."""
 
-_ENTRIES = """
-    seq INTEGER PRIMARY KEY, nonce TEXT NOT NULL, state INTEGER NOT NULL,
-    service TEXT NOT NULL, provider TEXT NOT NULL, resource TEXT NOT NULL, task TEXT NOT NULL,
-    attempt INTEGER NOT NULL, key TEXT NOT NULL, tags TEXT NOT NULL,
-    held_at INTEGER NOT NULL, lapse_at INTEGER NOT NULL, counted_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
-    held_usd INTEGER NOT NULL, held_calls INTEGER NOT NULL, held_tokens INTEGER NOT NULL, held_units TEXT NOT NULL,
-    usd INTEGER NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL, units TEXT NOT NULL,
-    actor INTEGER NOT NULL, pricing INTEGER NOT NULL,
-    tariff TEXT NOT NULL, tariff_units INTEGER NOT NULL, tariff_position INTEGER NOT NULL,
-    list_usd INTEGER NOT NULL, usage TEXT NOT NULL, marks TEXT NOT NULL, others TEXT NOT NULL,
-    rev INTEGER NOT NULL, total INTEGER NOT NULL, chk INTEGER NOT NULL
-"""
+_ENTRIES = ", ".join(
+    ["seq INTEGER PRIMARY KEY"]
+    + [f"{name} INTEGER NOT NULL" for name in ENTRY_COLUMNS[1:ENTRY_NUMBERS]]
+    + [f"{name} TEXT NOT NULL" for name in ENTRY_COLUMNS[ENTRY_NUMBERS:]]
+    + ["chk INTEGER NOT NULL"]
+)
 
 _LEDGER = f"""
 CREATE TABLE meta (
-    id INTEGER PRIMARY KEY CHECK (id = 1), ledger TEXT NOT NULL,
-    head INTEGER NOT NULL, total INTEGER NOT NULL, latest_at INTEGER NOT NULL, limits_version INTEGER NOT NULL,
-    next_lapse_at INTEGER NOT NULL, breakers TEXT NOT NULL, lost_until INTEGER NOT NULL, chk INTEGER NOT NULL
+    id INTEGER PRIMARY KEY CHECK (id = 1), head INTEGER NOT NULL, total INTEGER NOT NULL, latest_at INTEGER NOT NULL,
+    limits_version INTEGER NOT NULL, next_lapse_at INTEGER NOT NULL, lost_until INTEGER NOT NULL,
+    breakers TEXT NOT NULL, ledger TEXT NOT NULL, chk INTEGER NOT NULL
 );
 CREATE TABLE counters (
-    limit_id INTEGER NOT NULL, scope TEXT NOT NULL,
-    oldest INTEGER NOT NULL, newest INTEGER NOT NULL, settled INTEGER NOT NULL, held INTEGER NOT NULL,
-    next_at INTEGER NOT NULL, warned INTEGER NOT NULL, blocked_at INTEGER NOT NULL,
-    refused_calls INTEGER NOT NULL, refused_usd INTEGER NOT NULL, chk INTEGER NOT NULL,
+    limit_id INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL, settled INTEGER NOT NULL,
+    held INTEGER NOT NULL, next_at INTEGER NOT NULL, warned INTEGER NOT NULL, blocked_at INTEGER NOT NULL,
+    refused_calls INTEGER NOT NULL, refused_usd INTEGER NOT NULL, scope TEXT NOT NULL, chk INTEGER NOT NULL,
     PRIMARY KEY (limit_id, scope)
 ) WITHOUT ROWID;
 CREATE TABLE buckets (
-    limit_id INTEGER NOT NULL, scope TEXT NOT NULL, bucket INTEGER NOT NULL, parts INTEGER NOT NULL,
-    PRIMARY KEY (limit_id, scope, bucket)
+    limit_id INTEGER NOT NULL, bucket INTEGER NOT NULL, scope TEXT NOT NULL, parts INTEGER NOT NULL,
+    chk INTEGER NOT NULL, PRIMARY KEY (limit_id, scope, bucket)
 ) WITHOUT ROWID;
 CREATE TABLE entries ({_ENTRIES});
 CREATE INDEX held_by_lapse ON entries (lapse_at) WHERE state = 0;
 CREATE TABLE actors (
-    id INTEGER PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, program TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, host TEXT NOT NULL, program TEXT NOT NULL, chk INTEGER NOT NULL,
     UNIQUE (host, pid, program)
 );
 CREATE TABLE pricings (
-    id INTEGER PRIMARY KEY, source TEXT NOT NULL, dated TEXT NOT NULL, exact INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY, exact INTEGER NOT NULL, source TEXT NOT NULL, dated TEXT NOT NULL, chk INTEGER NOT NULL,
     UNIQUE (source, dated, exact)
 );
 CREATE TABLE tariffs (
-    name TEXT NOT NULL, period INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (name, period)
+    period INTEGER NOT NULL, used INTEGER NOT NULL, name TEXT NOT NULL, chk INTEGER NOT NULL, PRIMARY KEY (name, period)
 ) WITHOUT ROWID;
-CREATE TABLE limit_ids (key TEXT PRIMARY KEY, id INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE limit_ids (id INTEGER NOT NULL UNIQUE, key TEXT PRIMARY KEY, chk INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE limits_versions (
-    version INTEGER PRIMARY KEY, at INTEGER NOT NULL, source TEXT NOT NULL, actor TEXT NOT NULL, limits TEXT NOT NULL
+    version INTEGER PRIMARY KEY, at INTEGER NOT NULL, source TEXT NOT NULL, actor TEXT NOT NULL, limits TEXT NOT NULL,
+    chk INTEGER NOT NULL
 );
 CREATE TABLE events (
     id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, limit_name TEXT NOT NULL, scope TEXT NOT NULL,
-    data TEXT NOT NULL
+    data TEXT NOT NULL, chk INTEGER NOT NULL
 );
 CREATE INDEX events_by_time ON events (at);
 """
 
 _HISTORY = f"""
-CREATE TABLE imported (id TEXT NOT NULL UNIQUE, {_ENTRIES});
+CREATE TABLE imported ({_ENTRIES}, id TEXT NOT NULL UNIQUE);
 CREATE TABLE daily (
-    service TEXT NOT NULL, provider TEXT NOT NULL, resource TEXT NOT NULL, task TEXT NOT NULL, at INTEGER NOT NULL,
-    calls INTEGER NOT NULL, usd INTEGER NOT NULL, tokens INTEGER NOT NULL, list_usd INTEGER NOT NULL,
-    overrun_usd INTEGER NOT NULL, PRIMARY KEY (service, provider, resource, task, at)
+    at INTEGER NOT NULL, calls INTEGER NOT NULL, usd INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    list_usd INTEGER NOT NULL, overrun_usd INTEGER NOT NULL,
+    service TEXT NOT NULL, provider TEXT NOT NULL, resource TEXT NOT NULL, task TEXT NOT NULL, chk INTEGER NOT NULL,
+    PRIMARY KEY (service, provider, resource, task, at)
 ) WITHOUT ROWID;
 CREATE TABLE work (
-    service TEXT NOT NULL, minute_at INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (service, minute_at)
+    minute_at INTEGER NOT NULL, service TEXT NOT NULL, count INTEGER NOT NULL, chk INTEGER NOT NULL,
+    PRIMARY KEY (service, minute_at)
 ) WITHOUT ROWID;
 """
 
 MIGRATIONS = (_LEDGER, _HISTORY)
 """What takes a file from version N to N + 1: 1 keeps the ledger, 2 adds history, daily sums and work done."""
 VERSION = len(MIGRATIONS)
+
+NUMBERS = {
+    "meta": 7, "counters": 10, "entries": ENTRY_NUMBERS, "imported": ENTRY_NUMBERS, "actors": 2, "pricings": 2,
+    "tariffs": 2, "limit_ids": 1, "limits_versions": 2, "events": 2, "daily": 6,
+}  # fmt: skip
+"""How many numbers a row of a table begins with, before its texts."""
+SUMS = ("buckets", "work")
+"""Tables of two key columns, a third and an amount that is added to; their checksum is added to as well."""

@@ -1,8 +1,14 @@
-"""The ledger's rows in SQLite, one statement each."""
+# ruff: noqa: S608 - names of tables and columns come from this package, values never do
+"""The ledger's rows in SQLite.
+
+What a transaction read or wrote stays in memory for as long as nobody else commits to the file, and counters and
+buckets are written together when it ends: a booking of a process that has the ledger to itself reads nothing at all.
+"""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import astuple
 from typing import Any
 
 import apsw
@@ -10,19 +16,52 @@ import apsw
 from spendgate.admission import Counter
 from spendgate.ledger import MAX_LAPSE_AFTER, Actor, Entry, Event, LimitsVersion, Pricing
 from spendgate.limits import LimitSet
+from spendgate.reservation import State
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.sqlite_schema import ENTRY_COLUMNS
 from spendgate.stores.summing import Summing, fold_days
 from spendgate.stores.tables import NEVER, Meta
 
-_ALL = ", ".join((*ENTRY_COLUMNS, "chk"))
-_CHUNK = 1000
-_INSERT = f"INSERT INTO entries ({_ALL}) VALUES ({', '.join('?' * (len(ENTRY_COLUMNS) + 1))})"
+ALL = ", ".join((*ENTRY_COLUMNS, "chk"))
+"""An entry's columns, as `SqliteTables.read` needs them."""
+CHUNK = 1000
+"""How many rows a transaction reads, imports or compacts at once."""
+_REMEMBERED = 4096
+
+_INSERT = f"INSERT INTO entries ({ALL}) VALUES ({', '.join('?' * (len(ENTRY_COLUMNS) + 1))})"
+_IMPORT = _INSERT.replace("INTO entries (", "OR IGNORE INTO imported (id, ").replace("VALUES (", "VALUES (?, ")
 _UPDATE = f"UPDATE entries SET {', '.join(f'{name} = ?' for name in (*ENTRY_COLUMNS[1:], 'chk'))} WHERE seq = ?"
-_META = "head, total, latest_at, limits_version, next_lapse_at, breakers, lost_until"
-_COUNTER = (
-    "limit_id, scope, oldest, newest, settled, held, next_at, warned, blocked_at, refused_calls, refused_usd, chk"
+_PUT_META = (
+    "UPDATE meta SET head = ?, total = ?, latest_at = ?, limits_version = ?, next_lapse_at = ?, lost_until = ?, "
+    "breakers = ?, ledger = ?, chk = ? WHERE id = 1"
 )
+_COUNTER = (
+    "oldest",
+    "newest",
+    "settled",
+    "held",
+    "next_at",
+    "warned",
+    "blocked_at",
+    "refused_calls",
+    "refused_usd",
+    "chk",
+)
+_PUT_COUNTER = (
+    f"INSERT INTO counters VALUES ({', '.join('?' * 12)}) ON CONFLICT (limit_id, scope) "
+    f"DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COUNTER)}"
+)
+_ADD_BUCKET = (
+    "INSERT INTO buckets VALUES (?, ?, ?, ?, ?) ON CONFLICT (limit_id, scope, bucket) "
+    "DO UPDATE SET parts = parts + excluded.parts, chk = chk - excluded.parts"
+)
+_ADD_WORK = (
+    "INSERT INTO work VALUES (?, ?, ?, ?) ON CONFLICT (service, minute_at) "
+    "DO UPDATE SET count = count + excluded.count, chk = chk - excluded.count"
+)
+_OLD = "state != 0 AND ended_at < ? AND counted_at < ? AND seq < ?"
+
+Key = tuple[int, str]
 
 
 class SqliteTables:
@@ -32,119 +71,164 @@ class SqliteTables:
         self.connection = connection
         self.ledger = ""
         self.written: Meta | None = None
-        self._meta: Meta | None = None
+        self._version = -1
         self._numbers: dict[Actor | Pricing, int] = {}
-        self._named: dict[tuple[str, int], Actor | Pricing] = {}
+        self._named: dict[tuple[str, int], Any] = {}
+        self._changed: dict[Key, rows.Row] = {}
+        self._added: defaultdict[tuple[int, int, str], int] = defaultdict(int)
+        self._forget()
 
-    def run(self, sql: str, values: tuple[Any, ...] = ()) -> apsw.Cursor:
-        """Executes one statement."""
+    def _forget(self) -> None:
+        """Forgets what somebody else may have changed."""
+        self._meta: Meta | None = None
+        self._counters: dict[Key, rows.Row] = {}
+        self._entries: dict[int, Entry] = {}
+
+    def run(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
+        """Executes one statement; the cursor over what it found."""
         return self.connection.execute(sql, values)
 
     def begin(self, kind: str = "IMMEDIATE") -> None:
         """Starts a transaction."""
-        self._meta = self.written = None
+        if self.connection.in_transaction:  # an interrupt kept the last one from being undone
+            self.rollback()
+        self.written = None
         self.run("BEGIN " + kind)
+        if kind != "IMMEDIATE" or self.connection.data_version() != self._version:
+            self._forget()
 
     def commit(self) -> None:
         """Keeps what the transaction wrote."""
+        self._flush()
         self.run("COMMIT")
+        self._version = self.connection.data_version()
 
     def rollback(self) -> None:
-        """Undoes the transaction, and forgets the numbers that it may have made up."""
-        if self.written is not None:
-            self._numbers.clear()
-            self._named.clear()
+        """Undoes the transaction, and forgets what it may have made up."""
+        self._forget()
+        self._numbers.clear()
+        self._named.clear()
+        self._changed.clear()
+        self._added.clear()
         self.written = None
         if self.connection.in_transaction:
             self.run("ROLLBACK")
 
+    def _flush(self) -> None:
+        """Writes the counters and buckets that were changed in memory so far."""
+        if self._changed:
+            self.connection.executemany(_PUT_COUNTER, list(self._changed.values()))
+            self._changed.clear()
+        if self._added:
+            added = [(*key, parts, rows.seal_of_sum(*key) - parts) for key, parts in self._added.items()]
+            self.connection.executemany(_ADD_BUCKET, added)
+            self._added.clear()
+
     def meta(self) -> Meta:
-        if self._meta is not None:
-            return self._meta
-        row = self.run(f"SELECT {_META}, ledger, chk FROM meta WHERE id = 1").fetchone()
-        if row is None or rows.checksum(row[:-1]) != row[-1]:
-            raise rows.damaged("the first row")
-        self.ledger = row[7]
-        self._meta = Meta(*row[:7])
+        if self._meta is None:
+            row = self.run("SELECT * FROM meta").fetchone()
+            _, head, total, latest_at, version, next_lapse_at, lost_until, breakers, self.ledger = rows.opened(
+                "meta", row or (0,), "the first row"
+            )
+            self._meta = Meta(head, total, latest_at, version, next_lapse_at, breakers, lost_until)
         return self._meta
 
     def put_meta(self, meta: Meta) -> None:
-        m = self.written = meta
-        row = (
-            m.head, m.total, m.latest_at, m.limits_version, m.next_lapse_at, m.breakers, m.lost_until, self.ledger,
-        )  # fmt: skip
-        self.run(
-            "UPDATE meta SET head = ?, total = ?, latest_at = ?, limits_version = ?, next_lapse_at = ?, breakers = ?, "
-            "lost_until = ?, ledger = ?, chk = ? WHERE id = 1",
-            (*row, rows.checksum(row)),
-        )
+        m = self._meta = self.written = meta
+        numbers = (1, m.head, m.total, m.latest_at, m.limits_version, m.next_lapse_at, m.lost_until)
+        self.run(_PUT_META, rows.sealed("meta", (*numbers, m.breakers, self.ledger))[1:])
 
     def counter(self, limit_id: int, scope: str) -> Counter | None:
-        row = self.run(
-            f"SELECT {_COUNTER} FROM counters WHERE limit_id = ? AND scope = ?", (limit_id, scope)
-        ).fetchone()
-        return None if row is None else rows.read_counter(row)
+        row = self._counters.get((limit_id, scope))
+        if row is None:
+            row = self.run("SELECT * FROM counters WHERE limit_id = ? AND scope = ?", (limit_id, scope)).fetchone()
+            if row is None:
+                return None
+            self._counters[limit_id, scope] = _intact_counter(row)
+        return rows.read_counter(row)
 
     def put_counter(self, limit_id: int, scope: str, counter: Counter) -> None:
-        self.run(
-            f"INSERT OR REPLACE INTO counters ({_COUNTER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            rows.counter_row(limit_id, scope, counter),
-        )
+        row = rows.counter_row(limit_id, scope, counter)
+        self._counters[limit_id, scope] = self._changed[limit_id, scope] = row
 
     def counters(self, limit_id: int) -> list[tuple[str, Counter]]:
-        found = self.run(f"SELECT {_COUNTER} FROM counters WHERE limit_id = ?", (limit_id,))
-        return [(row[1], rows.read_counter(row)) for row in found]
+        self._flush()
+        found = self.run("SELECT * FROM counters WHERE limit_id = ?", (limit_id,)).fetchall()
+        return [_named_counter(row) for row in found]
 
     def verify_counters(self) -> None:
-        """Reads every counter, so that a damaged one is noticed before the first decision."""
-        for row in self.run(f"SELECT {_COUNTER} FROM counters"):
-            rows.read_counter(row)
+        """Reads every counter, so that a damaged one is noticed before the first decision.
+
+        Raises:
+            StoreError: one is damaged, or cannot be found.
+        """
+        for problem in self.run("PRAGMA integrity_check('counters')"):
+            if problem != ("ok",):
+                raise rows.damaged(f"the table of counters ({problem[0]})")
+        for row in self.run("SELECT * FROM counters"):
+            _intact_counter(row)
 
     def count_counters(self, limit_id: int) -> int:
+        self._flush()
         return int(self.run("SELECT count(*) FROM counters WHERE limit_id = ?", (limit_id,)).get)
 
     def drop_counters(self, limit_id: int) -> None:
+        self._flush()
+        self._counters.clear()
         self.run("DELETE FROM counters WHERE limit_id = ?", (limit_id,))
         self.run("DELETE FROM buckets WHERE limit_id = ?", (limit_id,))
 
     def reclaim_counters(self, limit_id: int, oldest: int) -> list[tuple[str, Counter]]:
-        idle = "SELECT scope FROM counters WHERE limit_id = ? AND held = 0 AND newest < ?"
-        told = idle.replace("scope", _COUNTER, 1) + " AND blocked_at != 0"
-        found = [(row[1], rows.read_counter(row)) for row in self.run(told, (limit_id, oldest))]
-        self.run(f"DELETE FROM buckets WHERE limit_id = ? AND scope IN ({idle})", (limit_id, limit_id, oldest))
-        self.run(f"DELETE FROM counters WHERE limit_id = ? AND scope IN ({idle})", (limit_id, limit_id, oldest))
-        return found
+        self._flush()
+        self._counters.clear()
+        idle, key = "counters WHERE limit_id = ? AND held = 0 AND newest < ?", (limit_id, oldest)
+        told = self.run(f"SELECT * FROM {idle} AND blocked_at != 0", key).fetchall()
+        self.run(f"DELETE FROM buckets WHERE limit_id = ? AND scope IN (SELECT scope FROM {idle})", (limit_id, *key))
+        self.run(f"DELETE FROM {idle}", key)
+        return [_named_counter(row) for row in told]
 
     def add_bucket(self, limit_id: int, scope: str, bucket: int, parts: int) -> None:
-        self.run(
-            "INSERT INTO buckets VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (limit_id, scope, bucket) DO UPDATE SET parts = parts + excluded.parts",
-            (limit_id, scope, bucket, parts),
-        )
+        self._added[limit_id, bucket, scope] += parts
 
     def expire_buckets(self, limit_id: int, scope: str, oldest: int) -> int:
-        where, key = "limit_id = ? AND scope = ? AND bucket < ?", (limit_id, scope, oldest)
-        gone = int(self.run(f"SELECT coalesce(sum(parts), 0) FROM buckets WHERE {where}", key).get)
-        self.run(f"DELETE FROM buckets WHERE {where}", key)
-        return gone
+        gone = [(bucket, parts) for bucket, parts in self.buckets(limit_id, scope) if bucket < oldest]
+        self.run("DELETE FROM buckets WHERE limit_id = ? AND scope = ? AND bucket < ?", (limit_id, scope, oldest))
+        return sum(parts for _, parts in gone)
 
     def buckets(self, limit_id: int, scope: str) -> list[tuple[int, int]]:
-        sql = "SELECT bucket, parts FROM buckets WHERE limit_id = ? AND scope = ? ORDER BY bucket"
-        return self.run(sql, (limit_id, scope)).fetchall()
+        self._flush()
+        sql = "SELECT limit_id, bucket, scope, parts, chk FROM buckets WHERE limit_id = ? AND scope = ? ORDER BY bucket"
+        found = self.run(sql, (limit_id, scope)).fetchall()
+        if not all(map(rows.intact_sum, found)):
+            raise rows.damaged(f"a bucket for scope {scope!r}")
+        return [(row[1], row[3]) for row in found]
 
     def entry(self, seq: int) -> Entry | None:
-        row = self.run(f"SELECT {_ALL} FROM entries WHERE seq = ?", (seq,)).fetchone()
-        return None if row is None else self.read(row)
+        found = self._entries.get(seq)
+        if found is None:
+            row = self.run(f"SELECT {ALL} FROM entries WHERE seq = ?", (seq,)).fetchone()
+            found = None if row is None else self.read(row)
+        return found
 
     def insert(self, entry: Entry) -> None:
         self.run(_INSERT, self._row(entry))
+        self._remember(entry)
 
     def update(self, entry: Entry) -> None:
         row = self._row(entry)
         self.run(_UPDATE, (*row[1:], row[0]))
+        self._remember(entry)
+
+    def _remember(self, entry: Entry) -> None:
+        if entry.state is not State.HELD:
+            self._entries.pop(entry.seq, None)
+            return
+        if len(self._entries) >= _REMEMBERED:
+            self._entries.clear()
+        self._entries[entry.seq] = entry
 
     def due(self, at: int, most: int) -> list[Entry]:
-        sql = f"SELECT {_ALL} FROM entries WHERE state = 0 AND lapse_at <= ? ORDER BY lapse_at, seq LIMIT ?"
+        sql = f"SELECT {ALL} FROM entries WHERE state = 0 AND lapse_at <= ? ORDER BY lapse_at, seq LIMIT ?"
         return [self.read(row) for row in self.run(sql, (at, most)).fetchall()]
 
     def next_lapse(self) -> int:
@@ -153,15 +237,14 @@ class SqliteTables:
 
     def weighing(self, since_at: int) -> Iterator[Entry]:
         first = self.first_seq(since_at - MAX_LAPSE_AFTER)
-        for row in self.run(
-            f"SELECT {_ALL} FROM entries WHERE state = 0 AND seq < ? ORDER BY seq", (first,)
-        ).fetchall():
+        held = f"SELECT {ALL} FROM entries INDEXED BY held_by_lapse WHERE state = 0 AND seq < ? ORDER BY seq"
+        for row in self.run(held, (first,)).fetchall():
             yield self.read(row)
         yield from self.scan("(state = 0 OR counted_at >= ?)", (since_at,), first)
 
     def scan(self, where: str, values: tuple[Any, ...], first: int = 0) -> Iterator[Entry]:
         """Entries from a sequence number on, a chunk at a time, so that rows may be written meanwhile."""
-        sql = f"SELECT {_ALL} FROM entries WHERE seq >= ? AND {where} ORDER BY seq LIMIT {_CHUNK}"
+        sql = f"SELECT {ALL} FROM entries WHERE seq >= ? AND {where} ORDER BY seq LIMIT {CHUNK}"
         while chunk := self.run(sql, (first, *values)).fetchall():
             for row in chunk:
                 yield self.read(row)
@@ -182,102 +265,122 @@ class SqliteTables:
         return low
 
     def tariff_used(self, name: str, period: int) -> int:
-        row = self.run("SELECT used FROM tariffs WHERE name = ? AND period = ?", (name, period)).fetchone()
-        return row[0] if row else 0
+        sql = "SELECT period, used, name, chk FROM tariffs WHERE name = ? AND period = ?"
+        row = self.run(sql, (name, period)).fetchone()
+        return int(rows.opened("tariffs", row, f"the month's use of {name!r}")[1]) if row else 0
 
     def put_tariff_used(self, name: str, period: int, parts: int) -> None:
-        self.run("INSERT OR REPLACE INTO tariffs VALUES (?, ?, ?)", (name, period, parts))
+        row = rows.sealed("tariffs", (period, parts, name))
+        self.run("INSERT OR REPLACE INTO tariffs (period, used, name, chk) VALUES (?, ?, ?, ?)", row)
 
     def add_event(self, event: Event) -> None:
-        values = (event.at, event.kind, event.limit, event.scope, json.dumps(event.data))
-        self.run("INSERT INTO events (at, kind, limit_name, scope, data) VALUES (?, ?, ?, ?, ?)", values)
+        number = int(self.run("SELECT coalesce(max(id), 0) + 1 FROM events").get)
+        values = (number, event.at, event.kind, event.limit, event.scope, json.dumps(event.data))
+        self.run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows.sealed("events", values))
 
     def limit_ids(self) -> dict[str, int]:
-        return dict(self.run("SELECT key, id FROM limit_ids").fetchall())
+        found = self.run("SELECT id, key, chk FROM limit_ids").fetchall()
+        return {key: i for i, key in (rows.opened("limit_ids", row, "the numbering of limits") for row in found)}
 
     def put_limit_ids(self, ids: dict[str, int]) -> None:
         self.run("DELETE FROM limit_ids")
-        self.connection.executemany("INSERT INTO limit_ids VALUES (?, ?)", list(ids.items()))
+        sealed = [rows.sealed("limit_ids", (number, key)) for key, number in ids.items()]
+        self.connection.executemany("INSERT INTO limit_ids (id, key, chk) VALUES (?, ?, ?)", sealed)
 
     def limits_version(self, version: int) -> LimitsVersion | None:
         row = self.run("SELECT * FROM limits_versions WHERE version = ?", (version,)).fetchone()
         return _limits_version(row) if row else None
 
     def limits_versions(self) -> list[LimitsVersion]:
-        return [_limits_version(row) for row in self.run("SELECT * FROM limits_versions ORDER BY version")]
+        return [_limits_version(row) for row in self.run("SELECT * FROM limits_versions ORDER BY version").fetchall()]
 
     def add_limits_version(self, version: LimitsVersion) -> None:
-        actor = json.dumps(asdict(version.actor))
+        actor = json.dumps(astuple(version.actor))
         values = (version.version, version.at, version.source, actor, version.limits.dumps())
-        self.run("INSERT INTO limits_versions VALUES (?, ?, ?, ?, ?)", values)
+        self.run("INSERT INTO limits_versions VALUES (?, ?, ?, ?, ?, ?)", rows.sealed("limits_versions", values))
 
     def add_work(self, service: str, minute_at: int, count: int) -> None:
-        self.run(
-            "INSERT INTO work VALUES (?, ?, ?) "
-            "ON CONFLICT (service, minute_at) DO UPDATE SET count = count + excluded.count",
-            (service, minute_at, count),
-        )
+        self.run(_ADD_WORK, (minute_at, service, count, rows.seal_of_sum(minute_at, service) - count))
 
     def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
         added = seen = 0
         top = int(self.run("SELECT coalesce(max(seq), 0) FROM imported").get)
-        sql = f"INSERT OR IGNORE INTO imported (id, {_ALL}) VALUES (?, {', '.join('?' * (len(ENTRY_COLUMNS) + 1))})"
         for entry in entries:
             seen += 1
-            values = (top + added + 1, *self._row(entry)[1:-1])
-            self.run(sql, (entry.id, *values, rows.checksum(values)))
+            row = rows.sealed("imported", (top + added + 1, *self._row(entry)[1:-1]))
+            self.run(_IMPORT, (entry.id, *row))
             added += self.connection.changes()
         return added, seen - added
 
     def compact(self, before_at: int) -> int:
+        """Rolls the oldest entries up, no more than a chunk of them: call again until there are none."""
+        where = (before_at, before_at, self.first_seq(before_at))
+        found = self.run(f"SELECT {ALL} FROM entries WHERE {_OLD} ORDER BY seq LIMIT {CHUNK}", where).fetchall()
         days: dict[tuple[str, ...], Summing] = {}
-        old = "state != 0 AND ended_at < ? AND counted_at < ?"
-        fold_days(days, self.scan(old, (before_at, before_at)))
+        fold_days(days, map(self.read, found))
         for day in days.values():
-            self.run(
-                "INSERT INTO daily VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "calls = calls + excluded.calls, usd = usd + excluded.usd, tokens = tokens + excluded.tokens, "
-                "list_usd = list_usd + excluded.list_usd, overrun_usd = overrun_usd + excluded.overrun_usd",
-                tuple(asdict(day).values()),
-            )
-        self.run(f"DELETE FROM entries WHERE {old}", (before_at, before_at))
-        return self.connection.changes()
+            self._add_day(astuple(day))
+        if found:
+            self.run(f"DELETE FROM entries WHERE {_OLD} AND seq <= ?", (*where, found[-1][0]))
+        return len(found)
+
+    def _add_day(self, day: tuple[Any, ...]) -> None:
+        key, sums = day[:5], day[5:]
+        where = "(service, provider, resource, task, at) = (?, ?, ?, ?, ?)"
+        old = self.run(f"SELECT * FROM daily WHERE {where}", key).fetchone()
+        if old:
+            before = rows.opened("daily", old, "a daily sum")[1:6]
+            sums = tuple(a + b for a, b in zip(before, sums, strict=True))
+        self.run(
+            f"INSERT OR REPLACE INTO daily VALUES ({', '.join('?' * 11)})",
+            rows.sealed("daily", (key[4], *sums, *key[:4])),
+        )
 
     def read(self, row: tuple[Any, ...], entry_id: str = "") -> Entry:
         """An entry from its row."""
-        actor, pricing = self._who(row[22]), self._priced(row[23])
-        return rows.read_entry(row, actor, pricing, entry_id)
+        return rows.read_entry(row, self._who(row[13]), self._priced(row[14]), entry_id)
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
-        actor = self._number("actors", entry.actor, (entry.actor.host, entry.actor.pid, entry.actor.program))
-        price = entry.pricing
-        return rows.entry_row(entry, actor, self._number("pricings", price, (price.source, price.dated, price.exact)))
+        actor, price = entry.actor, entry.pricing
+        who = self._numbers.get(actor) or self._number("actors", actor, (actor.pid, actor.host, actor.program))
+        what = self._numbers.get(price) or self._number(
+            "pricings", price, (int(price.exact), price.source, price.dated)
+        )
+        return rows.entry_row(entry, who, what)
 
     def _number(self, table: str, thing: Actor | Pricing, values: tuple[Any, ...]) -> int:
-        found = self._numbers.get(thing)
+        columns = "pid, host, program" if table == "actors" else "exact, source, dated"
+        found = self.run(f"SELECT id FROM {table} WHERE ({columns}) = (?, ?, ?)", values).get
         if found is None:
-            marks = ", ".join("?" * len(values))
-            self.run(f"INSERT OR IGNORE INTO {table} VALUES (NULL, {marks})", values)
-            columns = "host, pid, program" if table == "actors" else "source, dated, exact"
-            found = int(self.run(f"SELECT id FROM {table} WHERE ({columns}) = ({marks})", values).get)
-            self._numbers[thing] = found
-        return found
+            found = int(self.run(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").get)
+            self.run(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)", rows.sealed(table, (found, *values)))
+        self._numbers[thing] = number = int(found)
+        return number
 
     def _who(self, number: int) -> Actor:
-        found = self._named.get(("actors", number))
-        if found is None:
-            row = self.run("SELECT host, pid, program FROM actors WHERE id = ?", (number,)).fetchone()
-            found = self._named["actors", number] = Actor(*row) if row else Actor()
-        return found  # type: ignore[return-value]
+        if (found := self._named.get(("actors", number))) is None:
+            row = self.run("SELECT * FROM actors WHERE id = ?", (number,)).fetchone()
+            _, pid, host, program = rows.opened("actors", row or (0,), f"the name of program {number}")
+            found = self._named["actors", number] = Actor(host, pid, program)
+        return found
 
     def _priced(self, number: int) -> Pricing:
-        found = self._named.get(("pricings", number))
-        if found is None:
-            row = self.run("SELECT source, dated, exact FROM pricings WHERE id = ?", (number,)).fetchone()
-            found = self._named["pricings", number] = Pricing(row[0], row[1], bool(row[2])) if row else Pricing()
-        return found  # type: ignore[return-value]
+        if (found := self._named.get(("pricings", number))) is None:
+            row = self.run("SELECT * FROM pricings WHERE id = ?", (number,)).fetchone()
+            _, exact, source, dated = rows.opened("pricings", row or (0,), f"the source of price {number}")
+            found = self._named["pricings", number] = Pricing(source, dated, bool(exact))
+        return found
 
 
-def _limits_version(row: tuple[Any, ...]) -> LimitsVersion:
-    version, at, source, actor, limits = row
-    return LimitsVersion(version, at, source, Actor(**json.loads(actor)), LimitSet.loads(limits))
+def _named_counter(row: rows.Row) -> tuple[str, Counter]:
+    return row[10], rows.read_counter(_intact_counter(row))
+
+
+def _intact_counter(row: rows.Row) -> rows.Row:
+    rows.opened("counters", row, f"the counter for scope {row[10]!r}")
+    return row
+
+
+def _limits_version(row: rows.Row) -> LimitsVersion:
+    version, at, source, actor, limits = rows.opened("limits_versions", row, f"version {row[0]} of the limits")
+    return LimitsVersion(version, at, source, Actor(*json.loads(actor)), LimitSet.loads(limits))
