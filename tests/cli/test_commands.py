@@ -92,3 +92,21 @@ def test_what_is_no_ledger_is_left_alone(desk: Desk) -> None:
     before = file.read_bytes()
     assert "not a spendgate ledger" in desk.fails("status")
     assert file.read_bytes() == before
+
+
+def test_a_fault_of_the_system_is_one_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system refuses is said in one line with exit code 2, without a traceback."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "/etc/shadow")
+
+    monkeypatch.setattr("spendgate.config.load", fails)
+    assert desk.fails("status") == "spendgate: /etc/shadow: Permission denied\n"
+
+
+def test_a_closed_pipe_is_no_fault(desk: Desk) -> None:
+    """A reader that has seen enough, such as `head`, is not answered with a traceback."""
+    shell = f'"{sys.executable}" -m spendgate prices list | head -1'
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=desk.folder, check=False)
+    assert done.stdout.startswith("name")
+    assert "Traceback" not in done.stderr

@@ -3,8 +3,7 @@
 `spendgate --help` loads none of the commands: their short help stands here.
 """
 
-import sys
-from collections.abc import Sequence
+import errno
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,12 +83,12 @@ class LazyGroup(click.Group):
         except SpendgateError as error:
             click.echo(f"spendgate: {error}", err=True)
             ctx.exit(REFUSED if isinstance(error, RefusedError | PriceError) else FAULT)
-
-    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
-        try:
-            return super().main(args, *rest, **extra)
-        except KeyboardInterrupt:
-            sys.exit(130)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"spendgate: {where}{error.strerror or error}", err=True)
+            ctx.exit(FAULT)
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

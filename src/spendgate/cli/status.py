@@ -157,7 +157,7 @@ def _table(view: View) -> str:
             Column("allows"),
             Column("scope", cut=True),
             Column("used"),
-            Column("", right=True),
+            Column("used" if is_narrow() else "", right=True),
         ),
         *(Column("spent", right=True), Column("held", right=True), Column("left", right=True)),
         *(Column("frees"), Column("refused")),
