@@ -15,8 +15,9 @@ from spendgate.config import read
 from spendgate.history.in_order import InOrder
 from spendgate.history.past import past_call, stated
 from spendgate.history.replay import replay
-from spendgate.ledger import Entry
+from spendgate.ledger import Actor, Entry, Held, HoldRequest, Outcome
 from spendgate.pricing.usage import Usage
+from spendgate.stores.memory import MemoryStore
 from tests.cli.conftest import Desk
 
 USD = 1_000_000_000
@@ -94,6 +95,27 @@ def test_no_scope_overspends() -> None:
         found.usd -= alone.usd
         found.refused_usd -= alone.refused_usd
     assert (found.usd, found.refused_usd) == (0, 0)
+
+
+def test_a_replay_decides_as_a_ledger_would() -> None:
+    """Call for call, a replay refuses what the reference store refuses, whatever the kind of limit."""
+    draw = random.Random(4)
+    times = sorted(draw.randrange(1, 3 * DAY) for _ in range(1_500))
+    calls = [call(at, draw.randrange(USD), str(draw.randrange(2)), str(n)) for n, at in enumerate(times)]
+    text = HOURLY + '[[limits]]\nname = "day"\nusd = "60"\nwindow = "day"\npace_from = 0.5\n'
+    text += '[[limits]]\nname = "calls"\ncalls = 80\nwindow = "day"\nat_limit = "throttle"\nthrottle_to = "10/h"\n'
+    store, refused = MemoryStore(), []
+    store.apply_limits(limits(text), "test", Actor(), 0)
+    for one in calls:
+        answer = store.hold(HoldRequest(one.call, one.weight), one.held_at)
+        if isinstance(answer, Held):
+            store.settle(answer.id, Outcome(), one.held_at)
+        else:
+            refused.append(one.weight.usd)
+    found = replay(calls, limits(text), HOUR)
+    assert (found.refused_calls, found.refused_usd) == (len(refused), sum(refused))
+    assert {trip.limit for trip in found.trips} == {"hourly", "day", "calls"}
+    assert len(found.trips) == len([event for event in store.events() if event.kind == "blocked"])
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 10, 1_000])

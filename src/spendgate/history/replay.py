@@ -138,7 +138,16 @@ def _trips(store: "_PassingStore") -> list[Trip]:
 
 
 class _PassingTables(MemoryTables):
-    """Rows that are let go when a call has ended: windows go by their counters, and nobody asks for entries."""
+    """Rows that are let go when a call has ended: windows go by their counters, and nobody asks for entries.
+
+    Counters are handed out themselves, not as copies: here nobody else reads them in the meantime.
+    """
+
+    def counter(self, limit_id: int, scope: str) -> Counter | None:
+        return self._counters.get(limit_id, {}).get(scope)
+
+    def put_counter(self, limit_id: int, scope: str, counter: Counter) -> None:
+        self._counters.setdefault(limit_id, {})[scope] = counter
 
     def update(self, entry: Entry) -> None:
         super().update(entry)
