@@ -20,7 +20,7 @@ def measure(shelf: Shelf, quick: bool) -> tuple[tuple[Figure, ...], int]:
     size = ledger.size() / 1e9
     large, small = at_the_store(ledger), at_the_store(shelf.ledger(SMALL).copy("small"))
     await_disk()
-    starts = {one: _latest_at(one.store) for one in (large, small)}
+    starts = {one: _latest_at(one.stores[0]) for one in (large, small)}
 
     def side(booking_at: int, book: object) -> Side:
         def run(number: int) -> None:

@@ -71,7 +71,7 @@ def _compare(shelf: Shelf, lines: int, rounds: int) -> list[Figure]:
     ours = through_the_gate(shelf.ledger(lines).copy("beside-the-log"))
     log = generate(shelf.folder / "calls.jsonl", lines)
     calls = max(min(PAIRS, 20_000 // lines), 1)
-    at = ours.store.totals().latest_at
+    at = ours.stores[0].totals().latest_at
 
     def gate(_: int) -> None:
         nonlocal at

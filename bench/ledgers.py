@@ -47,7 +47,7 @@ window = "24h"
 warn_at = [0.5, 0.8]
 
 [prices."clearbit.enrich"]
-per_call = "0.004"
+per_call = "0.0031"
 """
 """The limits that `spendgate init` writes, a thousand times as wide: nothing is refused while it is measured."""
 

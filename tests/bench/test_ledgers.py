@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.bookings import DOORS, capture, instant_of, run
+from bench.bookings import DOORS, capture, in_turns, instant_of, replay
 from bench.jsonl import generate
 from bench.ledgers import COST, REQUEST, Shelf
 from spendgate.clock import HOUR, SECOND, SystemClock
@@ -46,7 +46,7 @@ def test_the_bare_side_writes_the_same_rows(door: str, shelf: Shelf) -> None:
     seen = SqliteStore(ours.path)
     try:
         for statements in batches:
-            run(bare._tables.connection, statements)
+            replay(bare._tables.connection, statements)
         assert bare.totals() == seen.totals()
         assert bare.totals().entries == 315
         assert bare.check() == []
@@ -71,3 +71,13 @@ def test_the_log_adds_up_what_its_windows_hold(tmp_path: Path) -> None:
     assert not log.fits("pipeline", now_at)
     assert log.fits("research", now_at)
     assert log.fits("pipeline", now_at + HOUR + SECOND)
+
+
+def test_the_bare_side_reads_what_it_writes(shelf: Shelf) -> None:
+    """Handles that take turns remember nothing of use, so each of their transactions reads the rows it decides by."""
+    (statements,) = capture(in_turns(shelf.ledger(300).copy("turns")), 5, 1)
+    begins = [index for index, (sql, _, _) in enumerate(statements) if sql.startswith("BEGIN")]
+    for first, last in zip(begins, [*begins[1:], len(statements)], strict=True):
+        reads = " ".join(sql for sql, _, reads in statements[first:last] if reads)
+        assert " meta" in reads
+        assert " counters" in reads
