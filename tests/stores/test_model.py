@@ -248,6 +248,17 @@ class Ledgers(RuleBasedStateMachine):
         near = [self.now + step for step in (1, SECOND, 4 * SECOND)]
         self.now = data.draw(st.sampled_from([*near, *instants]), label="now")
 
+    @rule(data=st.data(), usd=st.integers(1, 9), beside=st.sampled_from((-1, 0, 1)))
+    def leave(self, data: st.DataObject, usd: int, beside: int) -> None:
+        """A cost of a bucket's last instant is about to leave a window, leaves it, or has just left."""
+        windows = [limit.window for limit in self.model.limits if not isinstance(limit.window, Calendar)]
+        if windows:
+            window = data.draw(st.sampled_from(windows), label="window")
+            at = max(self.now, self.model.latest_at)
+            self.now = (at // window.width + 1) * window.width - 1
+            self.book(data, usd)
+            self.now += window.span + beside
+
     @rule(back=st.sampled_from((1, SECOND, 5 * SECOND)))
     def lag(self, back: int) -> None:
         """This process's clock is a little behind."""
@@ -404,10 +415,10 @@ class SqliteLedgers(Ledgers):
     handles_count = 2
 
 
-STATED = settings()  # of the profile in force: `make test-long` looks twenty times as far
-LOOSE = {"suppress_health_check": list(HealthCheck)}
+EXAMPLES = settings().max_examples  # of the profile in force: `make test-long` looks twenty times as far
+LOOSE = {"stateful_step_count": 30, "suppress_health_check": list(HealthCheck)}
 
 TestMemoryLedger = MemoryLedgers.TestCase
-TestMemoryLedger.settings = settings(stateful_step_count=30, **LOOSE)
+TestMemoryLedger.settings = settings(max_examples=2 * EXAMPLES, **LOOSE)
 TestSqliteLedger = SqliteLedgers.TestCase
-TestSqliteLedger.settings = settings(stateful_step_count=30, max_examples=STATED.max_examples // 2, **LOOSE)
+TestSqliteLedger.settings = settings(max_examples=EXAMPLES, **LOOSE)

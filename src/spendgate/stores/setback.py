@@ -51,13 +51,14 @@ def _redate(tables: Tables, entry: Entry, now_at: int) -> None:
 
 
 def _shorten_pauses(tables: Tables, force: InForce, now_at: int, shift: int) -> None:
-    """A pause that pacing set may not outlast the correction; throttling bounds its own."""
+    """A pause that pacing set outlasts neither the correction nor the period; throttling bounds its own."""
     for limit, limit_id in force.rows:
         if limit.pace_above < 0:
             continue
+        ends_at = limit.window.leaves_at(limit.window.bucket(now_at))
         for scope, counter in tables.counters(limit_id):
             if counter.next_at > now_at:
-                counter.next_at = max(now_at, counter.next_at - shift)
+                counter.next_at = min(max(now_at, counter.next_at - shift), ends_at)
                 tables.put_counter(limit_id, scope, counter)
 
 

@@ -101,6 +101,16 @@ class ClockChecks(StoreSetup):
             refused(store.hold(ask(), START_AT + MINUTE))
             assert refused(store.hold(ask(), START_AT - 40 * DAY)).frees_at == START_AT - 40 * DAY + 30 * MINUTE
 
+    def test_a_pace_ends_with_its_period(self, tmp_path: Path) -> None:
+        """A pause that a clock set in the wrong day does not outlast the right one."""
+        with self.opened(tmp_path, limit(40, "day", pace_from="0.5")) as store:
+            midnight = utc(2026, 3, 3)
+            spend(store, 20, midnight)
+            spend(store, 4, midnight)
+            assert refused(store.hold(ask(6), midnight - 10 * SECOND)).frees_at == midnight
+            spend(store, 20, midnight)
+            held(store.hold(ask(6), midnight))
+
     def test_a_tariff_survives_a_clock_set_back(self, tmp_path: Path) -> None:
         """Places taken in a free tier by a clock in the wrong month are places in the right one."""
         with self.opened(tmp_path) as store:
