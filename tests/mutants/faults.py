@@ -1,0 +1,375 @@
+"""The faults. Each replaces one piece of text, which must occur exactly once, and names what must notice."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault: in `path` below `src/spendgate`, `old` becomes `new`. `caught_by` the model alone, or the tables too."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    caught_by: Literal["model", "tests"] = "model"
+
+
+NAMED = (
+    Fault(
+        "a limit admits one part more",
+        "admission.py",
+        "if used + parts <= limit.amount:",
+        "if used + parts <= limit.amount + 1:",
+    ),
+    Fault(
+        "a limit refuses exactly what is left",
+        "admission.py",
+        "if used + parts <= limit.amount:",
+        "if used + parts < limit.amount:",
+    ),
+    Fault(
+        "the window ends a microsecond early",
+        "windows.py",
+        "return (now_at - self.span + 1) // self.width",
+        "return (now_at - self.span + 2) // self.width",
+    ),
+    Fault(
+        "a lapse is forgotten: it weighs nothing",
+        "stores/posting.py",
+        'done = replace(entry, state=after(entry.state, "lapse"), counted_at=',
+        'done = replace(entry, state=after(entry.state, "lapse"), weight=Weight(), counted_at=',
+    ),
+    Fault(
+        "a second settle is taken",
+        "stores/posting.py",
+        "if entry.state is State.SETTLED and same:",
+        "if entry.state is State.SETTLED:",
+    ),
+    Fault(
+        "a late settle is booked as a negative today",
+        "stores/posting.py",
+        "counted_at=entry.counted_at if late else self.at,",
+        "counted_at=self.at,",
+    ),
+)
+"""Those that the model must find, also in the quick suite."""
+
+ALL = (
+    *NAMED,
+    Fault(
+        "the window ends a microsecond late",
+        "windows.py",
+        "return (now_at - self.span + 1) // self.width",
+        "return (now_at - self.span) // self.width",
+        "tests",
+    ),
+    Fault(
+        "buckets are rounded to the unsafe side",
+        "windows.py",
+        "return (now_at - self.span + 1) // self.width",
+        "return -(-(now_at - self.span + 1) // self.width)",
+    ),
+    Fault(
+        "a bucket leaves a microsecond late",
+        "windows.py",
+        "return (bucket + 1) * self.width + self.span - 1",
+        "return (bucket + 1) * self.width + self.span",
+        "tests",
+    ),
+    Fault(
+        "days are those of UTC",
+        "windows.py",
+        "return _midnight(_next_start(date.fromordinal(bucket), self.unit), self.timezone)",
+        'return _midnight(_next_start(date.fromordinal(bucket), self.unit), "UTC")',
+        "tests",
+    ),
+    Fault(
+        "days have 24 hours",
+        "windows.py",
+        "return start.toordinal(), _midnight(start, timezone),",
+        "return start.toordinal(), _midnight(_next_start(start, unit), timezone) - 24 * HOUR,",
+        "tests",
+    ),
+    Fault(
+        "held money does not count",
+        "admission.py",
+        "used = counter.settled + counter.held + extra",
+        "used = counter.settled + extra",
+    ),
+    Fault(
+        "held money leaves with the window",
+        "stores/counting.py",
+        "    counter.oldest = oldest\n    if held_buckets:",
+        "    counter.oldest = oldest\n    counter.held = 0\n    if held_buckets:",
+    ),
+    Fault(
+        "settled money does not count",
+        "stores/counting.py",
+        "    counter.settled += parts\n",
+        "    counter.settled += 0\n",
+    ),
+    Fault(
+        "a reservation never lapses",
+        "stores/posting.py",
+        "        if self.at < self.meta.next_lapse_at:\n",
+        "        if self.meta.next_lapse_at:\n",
+    ),
+    Fault(
+        "a new hold does not tell when it lapses",
+        "stores/posting.py",
+        "self.meta.next_lapse_at = min(self.meta.next_lapse_at, lapse_at)",
+        "self.meta.next_lapse_at = max(self.meta.next_lapse_at, lapse_at)",
+    ),
+    Fault(
+        "the next lapse is not looked up after a lapse",
+        "stores/posting.py",
+        "self.meta.next_lapse_at = self.tables.next_lapse()",
+        "self.meta.next_lapse_at = NEVER",
+    ),
+    Fault(
+        "the next lapse is not looked up when the clock is set back",
+        "stores/setback.py",
+        "    meta.next_lapse_at = tables.next_lapse()\n",
+        "",
+    ),
+    Fault(
+        "a settle at the lapse is in time",
+        "stores/posting.py",
+        "if entry.state is State.HELD and self.at >= entry.lapse_at",
+        "if entry.state is State.HELD and self.at > entry.lapse_at",
+    ),
+    Fault(
+        "a cost counts from its hold",
+        "stores/posting.py",
+        "counted_at=entry.counted_at if late else self.at,",
+        "counted_at=entry.counted_at,",
+    ),
+    Fault(
+        "a late word reopens a window",
+        "stores/counting.py",
+        "if parts == 0 or bucket < counter.oldest:",
+        "if parts == 0:",
+    ),
+    Fault(
+        "missing usage is free",
+        "stores/weighing.py",
+        "usd = entry.reserved.usd if outcome.usd is None else outcome.usd",
+        "usd = 0 if outcome.usd is None else outcome.usd",
+    ),
+    Fault(
+        "an overrun is cut off",
+        "stores/weighing.py",
+        "    return Weight(\n        usd=usd,",
+        "    return Weight(\n        usd=min(usd, entry.reserved.usd),",
+    ),
+    Fault("a refund may be negative", "stores/weighing.py", "    check_weight(request.weight)\n", "", "tests"),
+    Fault(
+        "a void keeps its weight",
+        "stores/posting.py",
+        "self._end(entry, state, Weight(), set(entry.marks))",
+        "self._end(entry, state, entry.weight, set(entry.marks))",
+    ),
+    Fault(
+        "a void keeps its place in the tariff",
+        "stores/posting.py",
+        "        self._move_tariff(entry, -entry.tariff_units)\n",
+        "",
+    ),
+    Fault(
+        "the position in a tariff does not move",
+        "stores/posting.py",
+        "        self._move_tariff(entry, entry.tariff_units)\n        return entry\n",
+        "        return entry\n",
+    ),
+    Fault(
+        "a tariff stays in the wrong month when the clock is set back",
+        "stores/setback.py",
+        "    if wrong != right:\n",
+        "    if False:\n",
+    ),
+    Fault(
+        "a clock set back reopens the windows",
+        "stores/setback.py",
+        "        if entry.held_at > now_at or entry.counted_at > now_at:\n",
+        "        if entry.held_at > now_at:\n",
+    ),
+    Fault(
+        "a clock set back dates nothing back",
+        "stores/setback.py",
+        "        if entry.held_at > now_at or entry.counted_at > now_at:\n",
+        "        if False:\n",
+    ),
+    Fault(
+        "a clock set back does not count anew",
+        "stores/setback.py",
+        "    counting.rebuild(tables, force, {limit_id for _, limit_id in force.rows}, now_at, max_scopes)\n",
+        "",
+    ),
+    Fault(
+        "a clock a little behind decides in the past",
+        "stores/setback.py",
+        "        return meta.latest_at\n",
+        "        return now_at\n",
+    ),
+    Fault(
+        "scopes are mixed up",
+        "limits.py",
+        "for name in self.per)",
+        "for name in self.per[:1])",
+    ),
+    Fault(
+        "scopes beyond the most are counted in their own",
+        "stores/posting.py",
+        "scope = OTHER if limit_id in entry.others else own_scope",
+        "scope = own_scope",
+        "tests",
+    ),
+    Fault(
+        "scopes beyond the most get a second budget",
+        "stores/posting.py",
+        "return tables.count_counters(limit_id) >= self.max_scopes or tables.counter(limit_id, OTHER) is not None",
+        "return tables.count_counters(limit_id) >= self.max_scopes",
+        "tests",
+    ),
+    Fault(
+        "one limit that agrees is enough",
+        "stores/posting.py",
+        'if request.enforce and any(one.verdict.kind != "fits" for one in judged):',
+        'if request.enforce and judged and all(one.verdict.kind != "fits" for one in judged):',
+    ),
+    Fault(
+        "a refused call takes from the limits that agree",
+        "stores/posting.py",
+        '            if one.verdict.kind == "fits":\n                continue\n            one.counter',
+        '            if one.verdict.kind == "fits":\n                self._take(one, weight)\n'
+        "                continue\n            one.counter",
+    ),
+    Fault(
+        "a limit that observes refuses",
+        "admission.py",
+        'return Verdict("fits", counter.next_at, mark="observed")',
+        'return Verdict("over", counter.next_at, mark="observed")',
+    ),
+    Fault(
+        "a throttled limit does not pause",
+        "admission.py",
+        'return Verdict("fits", at + limit.throttle_every, mark="throttled")',
+        'return Verdict("fits", at, mark="throttled")',
+    ),
+    Fault(
+        "a paced limit does not pause",
+        "admission.py",
+        '    return Verdict("fits", at + pause)',
+        '    return Verdict("fits", at)',
+        "tests",
+    ),
+    Fault(
+        "counting anew forgets what is held",
+        "stores/counting.py",
+        "    counter.held = sums.held\n",
+        "    counter.held = 0\n",
+    ),
+    Fault(
+        "new limits begin empty",
+        "stores/keeping.py",
+        "        counting.rebuild(tables, force, fresh, posting.at, self.max_scopes)\n",
+        "",
+    ),
+    Fault(
+        "changed limits are not followed",
+        "stores/keeping.py",
+        "if self._force.version != meta.limits_version:",
+        "if not self._force.version:",
+    ),
+    Fault(
+        "what was lost weighs on nobody",
+        "stores/posting.py",
+        "return self._counter(limit, limit_id, EVERY).used",
+        "return 0",
+        "tests",
+    ),
+    Fault(
+        "warnings are never armed again",
+        "admission.py",
+        "            counter.warned &= ~bit\n",
+        "            pass\n",
+        "tests",
+    ),
+    Fault(
+        "warnings fire at every call",
+        "admission.py",
+        "                counter.warned |= bit\n",
+        "",
+        "tests",
+    ),
+    Fault(
+        "every refusal is told",
+        "stores/posting.py",
+        'if not counter.blocked_at or (kind == "blocked" and counter.warned & OBSERVED_ONLY):',
+        "if kind:",
+        "tests",
+    ),
+    Fault(
+        "an episode never ends",
+        "admission.py",
+        "return counter.blocked_at != 0 and counter.used * 10 < limit.amount * REARM",
+        "return False",
+        "tests",
+    ),
+    Fault(
+        "a breaker outlasts its end",
+        "stores/posting.py",
+        'self.at >= state["reset_at"]',
+        'self.at > state["reset_at"]',
+        "tests",
+    ),
+    Fault(
+        "a refusal promises too early",
+        "stores/counting.py",
+        "            return limit.window.leaves_at(bucket)\n",
+        "            return limit.window.leaves_at(bucket) - 1\n",
+    ),
+    Fault(
+        "imported history counts twice",
+        "stores/memory.py",
+        "            if entry.id in self.imported:",
+        "            if False:",
+        "tests",
+    ),
+    Fault(
+        "compacting loses the overruns",
+        "stores/summing.py",
+        "day.overrun_usd += overrun(entry)",
+        "day.overrun_usd += 0",
+        "tests",
+    ),
+    Fault(
+        "amounts are rounded down",
+        "money.py",
+        "to_integral_value(ROUND_CEILING",
+        'to_integral_value("ROUND_FLOOR"',
+        "tests",
+    ),
+    Fault(
+        "a float passes for an amount",
+        "money.py",
+        "not isinstance(value, str | int | Decimal)",
+        "not isinstance(value, str | int | float | Decimal)",
+        "tests",
+    ),
+    Fault(
+        "True passes for one dollar",
+        "money.py",
+        "if isinstance(value, bool) or not isinstance(value, str",
+        "if not isinstance(value, str",
+        "tests",
+    ),
+    Fault("NaN passes for an amount", "money.py", "if not number.is_finite():", "if number.is_infinite():", "tests"),
+    Fault(
+        "a voided reservation can be settled",
+        "reservation.py",
+        '    (State.LAPSED, "void"): State.VOIDED,\n',
+        '    (State.LAPSED, "void"): State.VOIDED,\n    (State.VOIDED, "settle"): State.SETTLED,\n',
+    ),
+)
