@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from spendgate.cli import main
 from spendgate.cli.demo import worker
 from spendgate.cli.demo.api import PRICES, Charge, PaidApi
 from spendgate.cli.demo.closing import CODE, KEPT
@@ -16,8 +18,10 @@ from spendgate.cli.demo.story import BEGINS_AT, DEFENCES, HAIKU, LIMITS, MAIL_AT
 from spendgate.clock import HOUR, MINUTE, SECOND
 from spendgate.config import read
 from spendgate.ledger import Event
+from spendgate.money import usd
 from spendgate.pricing.book import PriceBook
 from spendgate.pricing.usage import Usage
+from spendgate.stores.sqlite import SqliteStore
 from spendgate.testing import FakeClock
 
 USD = 1_000_000_000
@@ -53,6 +57,19 @@ def test_the_first_minutes_are_played() -> None:
     for night in (free, gated):
         assert night["others"] == {"answered": 20, "refused": 0, "failed": 0, "billed_usd": "0.35"}
     assert "01:00  with spendgate" in said
+
+
+def test_the_gated_night_is_kept(tmp_path: Path) -> None:
+    """What is kept is a ledger like any other, and is never mixed with another night's."""
+    folder = tmp_path / "night"
+    result, _ = play("--quick", "--speed", "1200", "--keep", str(folder))
+    store = SqliteStore(folder / "ledger.db")
+    assert str(usd(store.totals().usd)) == result["nights"][1]["billed_usd"]
+    assert store.check() == []
+    store.close()
+    again = CliRunner().invoke(main, ["demo", "--keep", str(folder)])
+    assert again.exit_code == 2
+    assert "there is something in it already" in again.stderr
 
 
 @pytest.mark.long

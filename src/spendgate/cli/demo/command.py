@@ -45,6 +45,8 @@ def demo(ctx: click.Context, speed: float, quick: bool, keep: Path | None, as_js
     from spendgate.cli.demo.screen import screen_for
     from spendgate.cli.demo.story import MAIL_AT, QUICK_END_AT
 
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise click.UsageError(f"--keep {keep}: there is something in it already; name a new folder")
     until_at = QUICK_END_AT if quick else MAIL_AT
     with ExitStack() as stack:
         previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -58,7 +60,7 @@ def demo(ctx: click.Context, speed: float, quick: bool, keep: Path | None, as_js
     else:
         closing.report(outcomes, speed)
     if keep is not None:
-        say(f"The gated night is kept:  spendgate --config {keep / 'spendgate.toml'} report")
+        say(f"The gated night is kept:  spendgate --config {keep / 'spendgate.toml'} report --since all")
     if not all(outcome.agree and others(outcome).unharmed for outcome in outcomes):
         ctx.exit(1)
 

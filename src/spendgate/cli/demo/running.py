@@ -18,7 +18,7 @@ from spendgate.gate import Gate
 from spendgate.ledger import Event
 from spendgate.opening import open as open_gate
 
-LEAD = SECOND
+LEAD = SECOND // 2
 """How long before the night begins the workers hear of it."""
 LOOK_EVERY_S = 0.08
 PATIENCE_S = 60
