@@ -55,6 +55,9 @@ class Verdict:
         return self.kind == "over" or self.mark == "observed" or (self.kind == "wait" and self.mark == "throttled")
 
 
+_FITS = Verdict("fits", 0)
+
+
 def judge(limit: Limit, counter: Counter, parts: int, at: int, extra: int = 0) -> Verdict:
     """Whether `parts` more fit at an instant; `extra` weighs on the scope from outside its counter."""
     used = counter.settled + counter.held + extra
@@ -62,7 +65,7 @@ def judge(limit: Limit, counter: Counter, parts: int, at: int, extra: int = 0) -
         return Verdict("fits", counter.next_at)
     if used + parts <= limit.amount:
         if limit.pace_above < 0 or used + parts <= limit.pace_above:
-            return Verdict("fits", counter.next_at)
+            return Verdict("fits", counter.next_at) if counter.next_at else _FITS
         return _paced(limit, counter, parts, used, at)
     if limit.at_limit == "observe":
         return Verdict("fits", counter.next_at, mark="observed")

