@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long lint check bench mutants lock clean
+.PHONY: help setup demo test test-long lint check picture bench mutants lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ lint: $(STAMP) ## format, lint, types, layers
 	$(BIN)/lint-imports --no-logo
 
 check: lint test ## everything a commit must pass: lint, then the quick suite
+
+picture: $(STAMP) ## draw docs/demo.svg, the picture in the README, from a real night
+	$(BIN)/python docs/picture.py
 
 bench: $(STAMP) ## the figures of the README, measured again
 	$(BIN)/python -m bench

@@ -74,7 +74,7 @@ all_option = click.option("--all", "every", is_flag=True, help="Every call: the 
 def trip(
     session: Session, /, *, scope: str | None, every: bool, reason: str, length: int | None, as_json: bool
 ) -> None:
-    r"""Refuses every call of a service, or of what field=glob fits, from the next decision on, in every process.
+    """Refuses every call of a service, or of what field=glob fits, from the next decision on, in every process.
 
     SCOPE is the name of a service, or one of service, provider, resource, model, task, tags.NAME with a glob. Tripped
     again, it takes the new reason and time.
@@ -84,7 +84,7 @@ def trip(
       spendgate breaker trip research --reason "looping since the deploy"
       spendgate breaker trip "model=*opus*" --reason "too dear tonight" --for 8h
       spendgate breaker trip --all --reason "stop everything"
-    """
+    """  # noqa: D301 - click reads the \b itself
     from spendgate.opening import actor
 
     field, pattern = scope_of(scope, every)
@@ -110,13 +110,13 @@ def trip(
 @json_option
 @click.pass_obj
 def reset(session: Session, scope: str | None, every: bool, as_json: bool) -> None:
-    r"""Lets the calls through again and says what was refused. Exit code 1 where nothing was tripped.
+    """Lets the calls through again and says what was refused. Exit code 1 where nothing was tripped.
 
     \b
     Examples:
       spendgate breaker reset research
       spendgate breaker reset --all
-    """
+    """  # noqa: D301 - click reads the \b itself
     from spendgate.opening import actor
 
     field, pattern = scope_of(scope, every)
@@ -148,12 +148,12 @@ def _refused(event: Event) -> dict[str, Any]:
 @json_option
 @click.pass_obj
 def list_breakers(session: Session, as_json: bool) -> None:
-    r"""Lists the breakers that are tripped: since when, by whom, why, and what they have refused since.
+    """Lists the breakers that are tripped: since when, by whom, why, and what they have refused since.
 
     \b
     Examples:
       spendgate breaker list
-    """
+    """  # noqa: D301 - click reads the \b itself
     now_at = session.clock.now()
     with session.existing(session.settings()) as store:
         tripped = store.breakers(now_at) if store is not None else ()

@@ -101,7 +101,7 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="spendgate", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None) -> None:
-    r"""Stands between your code and the money it spends: hard budgets for paid calls, one ledger, no server to run.
+    """Stands between your code and the money it spends: hard budgets for paid calls, one ledger, no server to run.
 
     \b
     Begin with:
@@ -110,7 +110,7 @@ def main(ctx: click.Context, config: Path | None) -> None:
       spendgate status      how the limits stand
 
     Exit codes: 0 fine, 1 findings or refused, 2 wrong use, faulty configuration or ledger.
-    """
+    """  # noqa: D301 - click reads the \b itself
     session = ctx.ensure_object(Session)
     if config is not None:
         session.config = config

@@ -18,13 +18,13 @@ def config() -> None:
 @json_option
 @click.pass_obj
 def show_settings(session: Session, origin: bool, as_json: bool) -> None:
-    r"""Lists every setting in force, defaults included. Secrets are masked.
+    """Lists every setting in force, defaults included. Secrets are masked.
 
     \b
     Examples:
       spendgate config show
       spendgate config show --origin | grep -v default
-    """
+    """  # noqa: D301 - click reads the \b itself
     from spendgate.config import origins
 
     settings = session.settings()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def doctor(
     session: Session, /, *, quick: bool, compacting: bool, accepting: bool, charge: str | None, as_json: bool
 ) -> None:
-    r"""Examines configuration, ledger, disk, clock, prices and limits, and says what to do about what is wrong.
+    """Examines configuration, ledger, disk, clock, prices and limits, and says what to do about what is wrong.
 
     --compact changes no total: it says what the rolled up days came to before and after. --accept-loss books what is
     known to be missing, or --charge, to every limit in dollars, so that lost entries are not taken for headroom.
@@ -42,7 +42,7 @@ def doctor(
       spendgate doctor --quick --json
       spendgate doctor --compact
       spendgate doctor --accept-loss --charge 20
-    """
+    """  # noqa: D301 - click reads the \b itself
     if compacting and accepting:
         raise click.UsageError("--compact or --accept-loss, not both")
     if charge is not None and not accepting:

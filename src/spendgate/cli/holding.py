@@ -48,7 +48,7 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @json_option
 @click.pass_obj
 def hold(session: Session, /, as_json: bool, **given: Any) -> None:
-    r"""Sets money aside for a call, in every limit that applies, and prints the id of the reservation.
+    """Sets money aside for a call, in every limit that applies, and prints the id of the reservation.
 
     Where a limit leaves no room, nothing is set aside, the reason goes to stderr and the exit code is 1: do not make
     the call. What is neither settled nor voided lapses, and counts as spent.
@@ -58,7 +58,7 @@ def hold(session: Session, /, as_json: bool, **given: Any) -> None:
       id=$(spendgate hold --service nightly --at-most 0.02) || exit 1
       curl ... && spendgate settle "$id" --cost 0.003
       spendgate hold --service nightly --provider anthropic --resource claude-haiku-4-5 --input-tokens 2000
-    """
+    """  # noqa: D301 - click reads the \b itself
     with session.gate() as gate:
         reservation = gate.reserve(resource=given["resource"], **_stated(given))
     found = reservation.id or NOTHING_HELD
@@ -90,7 +90,7 @@ def _stated(given: Mapping[str, Any]) -> Stated:
 def settle(
     session: Session, /, *, hold_id: str, cost: str | None, usage: str | None, units: tuple[str, ...], as_json: bool
 ) -> None:
-    r"""Ends a reservation with what the call did cost: as stated, or as its usage or units are priced.
+    """Ends a reservation with what the call did cost: as stated, or as its usage or units are priced.
 
     With nothing stated it costs what the rate card says, or all that was set aside where that cannot say. The same
     settle again is the same answer; another amount is an error.
@@ -100,7 +100,7 @@ def settle(
       spendgate settle 12-1f2e3d4c --cost 0.003
       spendgate settle 12-1f2e3d4c --usage '{"input_tokens": 1200, "output_tokens": 300}'
       spendgate settle 12-1f2e3d4c --units rows=480
-    """
+    """  # noqa: D301 - click reads the \b itself
     if hold_id == NOTHING_HELD:
         say("spendgate: nothing was set aside, so nothing is settled.")
         return
@@ -117,12 +117,12 @@ def settle(
 @json_option
 @click.pass_obj
 def void(session: Session, hold_id: str, as_json: bool) -> None:
-    r"""Ends a reservation: the call was not made, or is known to cost nothing. Its money is free at once.
+    """Ends a reservation: the call was not made, or is known to cost nothing. Its money is free at once.
 
     \b
     Examples:
       spendgate void 12-1f2e3d4c
-    """
+    """  # noqa: D301 - click reads the \b itself
     if hold_id == NOTHING_HELD:
         say("spendgate: nothing was set aside, so nothing is voided.")
         return

@@ -34,7 +34,7 @@ runaway being stopped."""
     help="The folder to write it to, instead of this one.",
 )
 def init(force: bool, folder: Path) -> None:
-    r"""Writes spendgate.toml with limits of $5 an hour, $15 in six hours and $50 a day for each service, and a total.
+    """Writes spendgate.toml with limits of $5 an hour, $15 in six hours and $50 a day for each service, and a total.
 
     In a git repository it also adds `.spendgate/`, where the ledger is kept, to .gitignore.
 
@@ -42,7 +42,7 @@ def init(force: bool, folder: Path) -> None:
     Examples:
       spendgate init
       spendgate init --dir services/research
-    """
+    """  # noqa: D301 - click reads the \b itself
     from spendgate.config import NAME, TEMPLATE
 
     file = folder / NAME

@@ -24,13 +24,13 @@ def limits() -> None:
 @json_option
 @click.pass_obj
 def check(session: Session, as_json: bool) -> None:
-    r"""Says in words what the file allows, and what is doubtful about it. Exit code 1 where there is a problem.
+    """Says in words what the file allows, and what is doubtful about it. Exit code 1 where there is a problem.
 
     \b
     Examples:
       spendgate limits check
       spendgate --config staging/spendgate.toml limits check
-    """
+    """  # noqa: D301 - click reads the \b itself
     settings = session.settings()
     found = remarks(settings.limits, settings.prices)
     problem = any(one.severity == "problem" for one in found)
@@ -57,12 +57,12 @@ def show_remarks(found: list[Remark]) -> None:
 @json_option
 @click.pass_obj
 def show_limits(session: Session, as_json: bool) -> None:
-    r"""Shows the limits in force: what every process evaluates, since when, and who put it in force.
+    """Shows the limits in force: what every process evaluates, since when, and who put it in force.
 
     \b
     Examples:
       spendgate limits show
-    """
+    """  # noqa: D301 - click reads the \b itself
     settings = session.settings()
     with session.existing(settings) as store:
         version = store.limits() if store is not None else None
@@ -88,13 +88,13 @@ def show_limits(session: Session, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def apply(session: Session, dry_run: bool, as_json: bool) -> None:
-    r"""Puts the file's limits in force, for every process that uses the ledger, from their next decision on.
+    """Puts the file's limits in force, for every process that uses the ledger, from their next decision on.
 
     \b
     Examples:
       spendgate limits apply --dry-run
       spendgate limits apply
-    """
+    """  # noqa: D301 - click reads the \b itself
     from spendgate.opening import actor
 
     settings = session.settings()
@@ -122,12 +122,12 @@ def apply(session: Session, dry_run: bool, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def history(session: Session, as_json: bool) -> None:
-    r"""Lists every set of limits that was ever in force: since when, who, from where, and what changed.
+    """Lists every set of limits that was ever in force: since when, who, from where, and what changed.
 
     \b
     Examples:
       spendgate limits history
-    """
+    """  # noqa: D301 - click reads the \b itself
     with session.existing(session.settings()) as store:
         versions = store.limits_history() if store is not None else []
     if as_json:

@@ -15,12 +15,12 @@ def notify() -> None:
 @json_option
 @click.pass_obj
 def try_routes(session: Session, as_json: bool) -> None:
-    r"""Sends a test message by every route and says how each fared. Exit code 1 where one failed or there is none.
+    """Sends a test message by every route and says how each fared. Exit code 1 where one failed or there is none.
 
     \b
     Examples:
       spendgate notify test
-    """
+    """  # noqa: D301 - click reads the \b itself
     settings = session.settings()
     if not settings.notify:
         if as_json:

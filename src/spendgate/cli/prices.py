@@ -27,14 +27,14 @@ def prices() -> None:
 @json_option
 @click.pass_obj
 def show_price(session: Session, name: str, provider: str, as_json: bool) -> None:
-    r"""Shows what a model or an API costs, where that price is from, and what a call sets aside that states nothing.
+    """Shows what a model or an API costs, where that price is from, and what a call sets aside that states nothing.
 
     \b
     Examples:
       spendgate prices show claude-haiku-4-5 --provider anthropic
       spendgate prices show anthropic:claude-haiku-4-5
       spendgate prices show clearbit.enrich
-    """
+    """  # noqa: D301 - click reads the \b itself
     price = _find(_book(session), provider, name, session.clock.now())
     most = _most(price)
     if as_json:
@@ -93,13 +93,13 @@ def _most(price: "Price") -> int | None:
 @json_option
 @click.pass_obj
 def list_prices(session: Session, pattern: str, as_json: bool) -> None:
-    r"""Lists everything that has a price, your rate card first. FILTER is a part of the name, or a glob.
+    """Lists everything that has a price, your rate card first. FILTER is a part of the name, or a glob.
 
     \b
     Examples:
       spendgate prices list haiku
       spendgate prices list "gpt-5*"
-    """
+    """  # noqa: D301 - click reads the \b itself
     glob = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
     found = [
         one
@@ -120,12 +120,12 @@ def list_prices(session: Session, pattern: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def check(session: Session, as_json: bool) -> None:
-    r"""Says what in the ledger has no exact price, and what has none today. Exit code 1 where something is unpriced.
+    """Says what in the ledger has no exact price, and what has none today. Exit code 1 where something is unpriced.
 
     \b
     Examples:
       spendgate prices check
-    """
+    """  # noqa: D301 - click reads the \b itself
     from spendgate.pricing.book import PriceBook
 
     settings, now_at = session.settings(), session.clock.now()

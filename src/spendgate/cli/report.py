@@ -54,7 +54,7 @@ def _dimensions(_: click.Context, option: click.Parameter, text: str) -> tuple[s
 def report(
     session: Session, /, *, by: tuple[str, ...], since: str, until: str | None, as_csv: bool, as_json: bool
 ) -> None:
-    r"""Sums what was spent, with totals that add up to the nano-dollar.
+    """Sums what was spent, with totals that add up to the nano-dollar.
 
     The cost counts all that limits count: settled, lapsed, and what is still held. Imported history is part of it.
     Days are those of the configuration's time zone.
@@ -65,7 +65,7 @@ def report(
       spendgate report --by day,service --since 14d
       spendgate report --by model --since 2026-11-01 --until 2026-11-15
       spendgate report --by task --since all --csv > tasks.csv
-    """
+    """  # noqa: D301 - click reads the \b itself
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
     found = gather(session, by, since, until)

@@ -69,7 +69,7 @@ class View:
 @json_option
 @click.pass_obj
 def status(session: Session, /, *, watch: bool, as_json: bool, top: int | None, **chosen: Any) -> None:
-    r"""Shows every limit in every scope: what is spent, held and left, when it frees, and what was refused.
+    """Shows every limit in every scope: what is spent, held and left, when it frees, and what was refused.
 
     `frees` is when the oldest spending leaves the window. Exit code 1 where the ledger refuses every booking.
 
@@ -78,7 +78,7 @@ def status(session: Session, /, *, watch: bool, as_json: bool, top: int | None, 
       spendgate status
       spendgate status --service research --watch
       spendgate status --json | jq '.limits[] | select(.blocked_since)'
-    """
+    """  # noqa: D301 - click reads the \b itself
     chosen["top"] = top or (EVERYTHING if as_json else TOP)
     if watch:
         _watch(session, as_json, chosen)

@@ -34,10 +34,15 @@ SPEED = 1_200.0
 def demo(ctx: click.Context, speed: float, quick: bool, keep: Path | None, as_json: bool) -> None:
     """Watch a runaway being stopped, live, on this machine.
 
+    \b
+    Examples:
+      spendgate demo
+      spendgate demo --keep night && spendgate --config night/spendgate.toml status
+
     A paid API on loopback and six worker processes play the night that cost $912: at 01:02 one worker is sent a
     malformed answer and retries for ever, on dearer and dearer models. First without a gate, then with one. Nothing
     leaves this machine, and every figure is what happened.
-    """
+    """  # noqa: D301 - click reads the \b itself
     from rich.console import Console
 
     from spendgate.cli.demo import closing
