@@ -16,7 +16,7 @@ from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, SECOND
 from spendgate.errors import ReservationStateError
 from spendgate.ledger import Actor, Breaker, Held, HoldRequest, Outcome, Refused, Store, Weight
-from spendgate.limits import Limit, LimitSet
+from spendgate.limits import EVERY, OTHER, Limit, LimitSet
 from spendgate.pricing.tariff import Step, Tariff
 from spendgate.stores.memory import MemoryStore
 from spendgate.stores.sqlite import SqliteStore
@@ -92,14 +92,14 @@ class Ledgers(RuleBasedStateMachine):
     def change_limits(self, limits: list[tuple[str, int]]) -> None:
         """Other limits, and other amounts for those there are."""
         chosen = tuple(_sized(POOL[name], factor) for name, factor in limits)
-        at = self.model.decide_at(self.now)
+        if chosen != self.model.limits:
+            self.model.decide_at(self.now)
         changed = self.store.apply_limits(LimitSet(chosen), "model", SOMEBODY, self.now)
         assert changed == (chosen != self.model.limits)
         names = {limit.name for limit in chosen}
         self.model.next_at = {key: value for key, value in self.model.next_at.items() if key[0] in names}
         self.model.limits = chosen
         assert self.store.limits().limits.limits == chosen
-        self.model.latest_at = at
 
     @rule(data=st.data())
     def hold(self, data: st.DataObject) -> None:
@@ -415,10 +415,42 @@ class SqliteLedgers(Ledgers):
     handles_count = 2
 
 
+class CrowdedLedgers(MemoryLedgers):
+    """More scopes than are kept apart: those counted together may be refused early, and are never admitted late."""
+
+    open_store = staticmethod(lambda folder: MemoryStore(max_scopes=2))  # type: ignore[assignment]
+
+    def _refused(self, answer: Refused, request: HoldRequest, weight: dict[str, int], at: int) -> None:
+        if answer.scope != OTHER:
+            super()._refused(answer, request, weight, at)
+
+    def _all_used(self, at: int) -> dict[tuple[str, str], int]:
+        """A clock set back counts anew, which may part or join scopes: what has none is compared."""
+        return {key: used for key, used in super()._all_used(at).items() if not key[1]}
+
+    @invariant()
+    def the_standings_agree(self) -> None:
+        """Every limit has few scopes, and all that it holds is in one of them."""
+        if not hasattr(self, "model"):
+            return
+        at = max(self.now, self.model.latest_at)
+        found = self.store.standings(self.now)
+        for limit in self.model.limits:
+            scopes = {
+                scope for one in self.model.reservations for own, scope in self.model.scopes(one.call) if own == limit
+            }
+            assert sum(one.held for one in found if one.limit == limit) == sum(
+                self.model.held(limit, scope, at) for scope in scopes
+            )
+            assert len({one.scope for one in found if one.limit == limit} - {OTHER, EVERY}) <= 2
+
+
 EXAMPLES = settings().max_examples  # of the profile in force: `make test-long` looks twenty times as far
 LOOSE = {"stateful_step_count": 30, "suppress_health_check": list(HealthCheck)}
 
 TestMemoryLedger = MemoryLedgers.TestCase
 TestMemoryLedger.settings = settings(max_examples=2 * EXAMPLES, **LOOSE)
+TestCrowdedLedger = CrowdedLedgers.TestCase
+TestCrowdedLedger.settings = settings(max_examples=EXAMPLES, **LOOSE)
 TestSqliteLedger = SqliteLedgers.TestCase
 TestSqliteLedger.settings = settings(max_examples=EXAMPLES, **LOOSE)

@@ -91,7 +91,8 @@ def rebuild(tables: Tables, force: InForce, limit_ids: set[int], at: int, max_sc
     for _, limit_id in rows:
         tables.drop_counters(limit_id)
     entries = tables.weighing(min(limit.window.starts_at(at) for limit, _ in rows))
-    found = tally(_with_scopes(tables, force, limit_ids, entries, max_scopes=max_scopes, at=at), force, at)
+    own = {limit_id: {scope for other, scope in kept if other == limit_id} - {OTHER, EVERY} for limit_id in limit_ids}
+    found = tally(_with_scopes(tables, force, own, entries, max_scopes=max_scopes, at=at), force, at)
     limits = {limit_id: limit for limit, limit_id in rows}
     for (limit_id, scope), sums in found.items():
         if limit_id in limits:
@@ -116,17 +117,19 @@ def _write(
 
 
 def _with_scopes(
-    tables: Tables, force: InForce, limit_ids: set[int], entries: Iterable[Entry], *, max_scopes: int, at: int
+    tables: Tables, force: InForce, own: dict[int, set[str]], entries: Iterable[Entry], *, max_scopes: int, at: int
 ) -> list[Entry]:
-    """Decides anew, in order, which entries count among the `other` scopes of the limits being rebuilt."""
-    seen: dict[int, set[str]] = {limit_id: set() for limit_id in limit_ids}
+    """Decides anew, in order, which entries count among the `other` scopes of the limits being rebuilt.
+
+    `own` has those limits' numbers with the scopes that they keep apart so far; these stay apart.
+    """
     decided = []
     for entry in entries:
-        others = {i for i in entry.others if i not in limit_ids}
+        others = {i for i in entry.others if i not in own}
         for limit, limit_id, scope in force.applying(entry.call, "lost" in entry.marks):
-            if limit_id in limit_ids and scope != EVERY and scope not in seen[limit_id] and _weighs(entry, limit, at):
-                if len(seen[limit_id]) < max_scopes or not limit.per:
-                    seen[limit_id].add(scope)
+            if limit_id in own and scope != EVERY and scope not in own[limit_id] and _weighs(entry, limit, at):
+                if len(own[limit_id]) < max_scopes or not limit.per:
+                    own[limit_id].add(scope)
                 else:
                     others.add(limit_id)
         if others != set(entry.others):

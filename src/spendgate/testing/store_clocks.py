@@ -101,6 +101,15 @@ class ClockChecks(StoreSetup):
             refused(store.hold(ask(), START_AT + MINUTE))
             assert refused(store.hold(ask(), START_AT - 40 * DAY)).frees_at == START_AT - 40 * DAY + 30 * MINUTE
 
+    def test_a_crowd_that_comes_back_takes_nobodys_place(self, tmp_path: Path) -> None:
+        """Where a clock set back brings back more scopes than are kept apart, a blocked scope gets no fresh budget."""
+        with self.opened(tmp_path, limit(10, per=("service",))) as store:
+            for number in range(self.max_scopes):
+                spend(store, 1, START_AT, service=f"s{number}")
+            spend(store, 10, START_AT + 2 * HOUR, service="late")
+            refused(store.hold(ask(1, service="late"), START_AT + 2 * HOUR))
+            refused(store.hold(ask(1, service="late"), START_AT + MINUTE))
+
     def test_a_pace_ends_with_its_period(self, tmp_path: Path) -> None:
         """A pause that a clock set in the wrong day does not outlast the right one."""
         with self.opened(tmp_path, limit(40, "day", pace_from="0.5")) as store:
