@@ -15,7 +15,7 @@ WIDTH = 104
 
 def draw(target: Path) -> int:
     """Plays the night and writes what was said about it as a picture."""
-    result = CliRunner(env={"FORCE_COLOR": "1"}).invoke(main, ["demo"], color=True)
+    result = CliRunner(env={"FORCE_COLOR": "1", "TTY_COMPATIBLE": "0"}).invoke(main, ["demo"], color=True)
     if result.exit_code == 0:
         console = Console(record=True, width=WIDTH, file=open("/dev/null", "w"), force_terminal=True)  # noqa: SIM115, PTH123
         console.print(Text.from_ansi("$ spendgate demo\n" + result.output.rstrip()))
