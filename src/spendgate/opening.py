@@ -41,8 +41,9 @@ def gate_for(settings: "Settings", clock: Clock) -> Gate:
     from spendgate.pricing.book import PriceBook
 
     store = store_for(settings)
+    opened_at = clock.now()
     try:
-        put_in_force(settings, store, clock.now())
+        is_new = put_in_force(settings, store, opened_at)
     except BaseException:
         store.close()
         raise
@@ -61,6 +62,8 @@ def gate_for(settings: "Settings", clock: Clock) -> Gate:
         listeners=_listeners(settings),
     )
     atexit.register(_close_quietly, weakref.ref(gate))
+    if is_new and gate.listeners:
+        gate.tell(tuple(event for event in store.events(opened_at) if event.kind == "limits")[-1:])
     return gate
 
 

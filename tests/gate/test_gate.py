@@ -488,3 +488,14 @@ def test_open_gates_share_one_budget(tmp_path: Any, monkeypatch: pytest.MonkeyPa
             two.reserve(resource="x", service="a", at_most=3)
     assert (tmp_path / ".spendgate" / "ledger.db").stat().st_mode & 0o777 == 0o600
     assert [path.suffix for path in (tmp_path / "log").iterdir()] == [".jsonl"]
+
+
+def test_a_changed_file_is_told_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening with other limits is an event that names the file; opening again with the same ones is none."""
+    (tmp_path / "spendgate.toml").write_text(CONFIG + '[mirror]\ndir = "log"\n')
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        spendgate.open().close()
+    (mirror,) = (tmp_path / "log").iterdir()
+    (line,) = mirror.read_text().splitlines()
+    assert "spendgate.toml" in line
