@@ -13,6 +13,8 @@ REARM = 9
 """Tenths of a threshold below which a warning may fire again, and of a limit below which an episode is over."""
 OBSERVED_ONLY = 1 << 62
 """The bit of `Counter.warned` that says that an episode has refused nothing yet: its first refusal is news."""
+TOO_LARGE = 1 << 61
+"""The bit that says that an episode is of calls larger than what was left, while smaller ones may have had room."""
 
 
 @dataclass(slots=True)
@@ -109,9 +111,26 @@ def still_told(warned: int, before: Limit, now: Limit) -> int:
     """The bits of `Counter.warned` after a limit has changed: a threshold that stays where it was stays told."""
     told = {threshold for index, threshold in enumerate(before.thresholds) if warned >> index & 1}
     kept = sum(1 << index for index, threshold in enumerate(now.thresholds) if threshold in told)
-    return kept | warned & OBSERVED_ONLY
+    return kept | warned & (OBSERVED_ONLY | TOO_LARGE)
 
 
 def episode_over(limit: Limit, counter: Counter) -> bool:
-    """Whether an episode of refusals has ended: the scope is blocked in name, and well below its limit again."""
+    """Whether an episode of refusals has ended: the scope is blocked in name, and well below its limit again.
+
+    One of calls that were too large ends when the window is empty: small ones come and go under it all the time.
+    """
+    if counter.warned & TOO_LARGE:
+        return counter.blocked_at != 0 and counter.used == 0
     return counter.blocked_at != 0 and counter.used * 10 < limit.amount * REARM
+
+
+def episode_kind(limit: Limit, counter: Counter, refuses: bool) -> int:
+    """The bit of the episode that a refusal begins now; the graver, the smaller: 0 where no room is left at all."""
+    if not refuses:
+        return OBSERVED_ONLY
+    return TOO_LARGE if counter.used * 10 < limit.amount * REARM else 0
+
+
+def begins_episode(counter: Counter, kind: int) -> bool:
+    """Whether a refusal is news: the first one, or graver than those of the episode that runs."""
+    return not counter.blocked_at or kind < counter.warned & (OBSERVED_ONLY | TOO_LARGE)

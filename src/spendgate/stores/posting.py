@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spendgate.admission import OBSERVED_ONLY, Counter, Verdict, crossed, episode_over, judge
+from spendgate.admission import (
+    OBSERVED_ONLY,
+    TOO_LARGE,
+    Counter,
+    Verdict,
+    begins_episode,
+    crossed,
+    episode_kind,
+    episode_over,
+    judge,
+)
 from spendgate.clock import SECOND
 from spendgate.errors import ReservationStateError
 from spendgate.ledger import (
@@ -230,10 +240,10 @@ class Posting:
 
     def _open(self, limit: Limit, limit_id: int, scope: str) -> tuple[str, Counter]:
         """The scope with its counter, or `other` where the scope would be one too many."""
-        if limit.per and scope != EVERY and self.tables.counter(limit_id, scope) is None:
-            if self._is_full(limit, limit_id):
-                self._others = (*self._others, limit_id)
-                scope = OTHER
+        unknown = limit.per and scope != EVERY and self.tables.counter(limit_id, scope) is None
+        if unknown and self._is_full(limit, limit_id):
+            self._others = (*self._others, limit_id)
+            scope = OTHER
         return scope, self._counter(limit, limit_id, scope)
 
     def _is_full(self, limit: Limit, limit_id: int) -> bool:
@@ -329,30 +339,34 @@ class Posting:
         spent = one.counter.settled + one.extra
         return Refused(one.limit, one.scope, spent, one.counter.held, one.parts, frees, wait, one.verdict.reason)
 
-    def _count_refusal(self, one: _Judged, weight: Weight, kind: str) -> None:
-        """An episode begins with its first refusal: one event, however many follow. Observed ones are an episode of
-        their own, which ends when the first call is refused in earnest.
-        """
+    def _count_refusal(self, one: _Judged, weight: Weight, event: str) -> None:
+        """An episode begins with its first refusal: one event, however many follow. A graver one ends it."""
         counter = one.counter
-        if not counter.blocked_at or (kind == "blocked" and counter.warned & OBSERVED_ONLY):
-            counter.blocked_at, counter.refused_calls, counter.refused_usd = self.at, 0, 0
-            counter.warned = counter.warned & ~OBSERVED_ONLY | (OBSERVED_ONLY if kind == "observed" else 0)
+        kind = episode_kind(one.limit, counter, refuses=event == "blocked")
+        if begins_episode(counter, kind):
+            if counter.blocked_at:
+                self._end_episode(one.limit, one.scope, counter)
+            counter.blocked_at = self.at
+            counter.warned |= kind
             data = {"spent": counter.settled, "held": counter.held, "requested": one.parts, "amount": one.limit.amount}
-            self._tell(kind, one.limit, one.scope, data)
+            self._tell(event, one.limit, one.scope, data)
         counter.refused_calls += 1
         counter.refused_usd += weight.usd
 
     def _tell_state(self, limit: Limit, scope: str, counter: Counter) -> None:
         if counter.blocked_at and episode_over(limit, counter):
-            data = {"since_at": counter.blocked_at, "spent": counter.settled}
-            data |= {"refused_calls": counter.refused_calls, "refused_usd": counter.refused_usd}
-            self._tell("allowing", limit, scope, data)
-            counter.blocked_at = counter.refused_calls = counter.refused_usd = 0
-            counter.warned &= ~OBSERVED_ONLY
+            self._end_episode(limit, scope, counter)
         if limit.thresholds:
             for index in crossed(limit, counter):
                 data = {"spent": counter.settled, "held": counter.held, "amount": limit.amount}
                 self._tell("warned", limit, scope, {**data, "share": str(limit.warn_at[index])})
+
+    def _end_episode(self, limit: Limit, scope: str, counter: Counter) -> None:
+        data = {"since_at": counter.blocked_at, "spent": counter.settled}
+        data |= {"refused_calls": counter.refused_calls, "refused_usd": counter.refused_usd}
+        self._tell("allowing", limit, scope, data)
+        counter.blocked_at = counter.refused_calls = counter.refused_usd = 0
+        counter.warned &= ~(OBSERVED_ONLY | TOO_LARGE)
 
     def _tell(self, kind: str, limit: Limit, scope: str, data: Mapping[str, object]) -> None:
         event = Event(self.at, kind, limit.name, scope, {**data, "unit": limit.unit, "window": str(limit.window)})

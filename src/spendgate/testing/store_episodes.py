@@ -130,6 +130,25 @@ class EpisodeChecks(StoreSetup):
                 at = refused(store.hold(ask(), at)).frees_at or 0
             assert told(store, "blocked", "allowing", "observed") == []
 
+    def test_calls_too_large_for_the_rest_are_one_episode(self, tmp_path: Path) -> None:
+        """Where small calls pass and large ones do not, that is told once; when there is no room at all, once more."""
+        with self.opened(tmp_path, limit(100, warn_at="0.5")) as store:
+            spend(store, 30, START_AT)
+            for _ in range(5):
+                refused(store.hold(ask(80), START_AT))
+                store.void(held(store.hold(ask(1), START_AT)).id, START_AT)
+            assert [event.kind for event in told(store, "blocked", "allowing")] == ["blocked"]
+            last = held(store.hold(ask(70), START_AT)).id
+            refused(store.hold(ask(1), START_AT))
+            refused(store.hold(ask(80), START_AT))
+            store.void(last, START_AT)
+            found = told(store, "blocked", "allowing")
+            assert [event.kind for event in found] == ["blocked", "allowing", "blocked", "allowing"]
+            assert [event.data["refused_calls"] for event in told(store, "allowing")] == [5, 2]
+            refused(store.hold(ask(80), START_AT + 1))
+            held(store.hold(ask(1), START_AT + 2 * HOUR))
+            assert [event.kind for event in told(store, "blocked", "allowing")][4:] == ["blocked", "allowing"]
+
     def test_enforcing_after_observing_is_told(self, tmp_path: Path) -> None:
         """When observed refusals become real ones, that is told, though the scope was over its limit all along."""
         with self.opened(tmp_path, limit(10)) as store:
