@@ -144,9 +144,6 @@ class FairLock:
             return False
         try:
             fcntl.flock(self._queue, _NOW)
-        except BlockingIOError:
-            return False
-        try:
             fcntl.flock(self._lock, _NOW)
         except BlockingIOError:
             return False

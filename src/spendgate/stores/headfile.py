@@ -52,7 +52,7 @@ class HeadFile:
             line = os.pread(self._file, _LENGTH + 1, 0)
             if line == self._known[0]:
                 return self._known[1]
-            if len(line) == _LENGTH and line[59:] == _seal(line[:58]):
+            if len(line) == _LENGTH and line[58:] == _seal(line[:58]):
                 self._known = (line, Head(line[:16].decode().rstrip(), int(line[17:37]), int(line[38:58])))
                 return self._known[1]
         return None
@@ -66,7 +66,7 @@ class HeadFile:
         if self._file < 0:
             self._make()
         text = b"%-16.16s %020d %020d" % (head.ledger.encode(), head.head, head.total)
-        line = text + b" " + _seal(text)
+        line = text + _seal(text)
         os.pwrite(self._file, line, 0)
         self._known = (line, head)
 
@@ -94,4 +94,4 @@ class HeadFile:
 
 
 def _seal(text: bytes) -> bytes:
-    return b"%08x\n" % zlib.crc32(text)
+    return b" %08x\n" % zlib.crc32(text)

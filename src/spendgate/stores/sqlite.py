@@ -129,11 +129,15 @@ class SqliteStore(LedgerStore):
         except FAULTS as fault:
             raise explain(fault, self.path, self.timeout_s) from fault
         finally:
-            self._lock.release()
+            try:
+                self._lock.release()
+            except BaseException:  # an interrupt on the way there
+                self._lock.release()
+                raise
 
     def _transact(self, tables: SqliteTables, work: Callable[[Tables], T]) -> T:
-        tables.begin()
         try:
+            tables.begin()
             if self._accepting:
                 self._tail.leap(tables)
             else:

@@ -1,5 +1,6 @@
 """Making, opening and migrating a ledger file, and saying in words what SQLite found wrong."""
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,9 @@ def prepare(path: Path, synchronous: str, timeout_s: float) -> apsw.Connection:
         apsw.Error: SQLite could not read or write it.
     """
     _make(path)
+    for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        if part.exists() and not os.access(part, os.W_OK):  # SQLite would make a log that nobody can write afterwards
+            raise PermissionError(errno.EACCES, "it is read-only", str(part))
     connection = connect(path, synchronous, timeout_s)
     try:
         _migrate(connection)

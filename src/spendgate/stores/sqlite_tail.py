@@ -54,20 +54,26 @@ class Tail:
 
     def name(self, tables: SqliteTables) -> None:
         """Gives a new ledger its name: first in the head file, so that a crash in between leaves nothing amiss."""
-        known = self._file.read()
-        tables.begin()
         try:
-            meta = tables.meta()
-            is_new = not tables.ledger and not meta.head and self._seen is None
-            if is_new and (not known.head if known else self._file.missing):
-                head = known or Head(secrets.token_hex(8), 0, 0)
-                self._file.write(head)
-                self._file.sync()
-                tables.ledger = head.ledger
-                tables.put_meta(meta)
-                tables.commit()
+            tables.begin("DEFERRED")
+            if not tables.meta().head and not tables.ledger and self._seen is None:
+                tables.rollback()
+                self._christen(tables)
         finally:
             tables.rollback()
+
+    def _christen(self, tables: SqliteTables) -> None:
+        known = self._file.read()
+        if known.head if known else not self._file.missing:
+            return  # there was another ledger in this place
+        head = known or Head(secrets.token_hex(8), 0, 0)
+        self._file.write(head)
+        self._file.sync()
+        tables.begin()
+        meta = tables.meta()
+        tables.ledger = head.ledger
+        tables.put_meta(meta)
+        tables.commit()
 
     def verify(self, tables: SqliteTables) -> None:
         """Called in a transaction, before anything else.

@@ -1,0 +1,1 @@
+"""Faults done to ledgers on purpose, and the processes that suffer them."""
