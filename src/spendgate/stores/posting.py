@@ -174,7 +174,7 @@ class Posting:
                 continue
             if before or limit_id in entry.others:
                 scope = OTHER if limit_id in entry.others else own_scope
-                counter = self._counter(limit, limit_id, scope)
+                counter = self._counter(limit, limit_id, scope) or self._new_counter(limit)
             else:
                 scope, counter = self._open(limit, limit_id, own_scope)
             if entry.state is not State.HELD and limit.window.bucket(counted_at) < counter.oldest:
@@ -230,21 +230,23 @@ class Posting:
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
         return judged
 
-    def _counter(self, limit: Limit, limit_id: int, scope: str) -> Counter:
+    def _counter(self, limit: Limit, limit_id: int, scope: str) -> Counter | None:
+        """A scope's counter, moved on to this instant; None where it has none yet."""
         counter = self.tables.counter(limit_id, scope)
-        if counter is None:
-            return Counter(oldest=limit.window.oldest(self.at))
-        if limit.window.oldest(self.at) > counter.oldest:
+        if counter is not None and limit.window.oldest(self.at) > counter.oldest:
             counting.advance(self.tables, limit, limit_id, scope, counter, at=self.at)
         return counter
 
+    def _new_counter(self, limit: Limit) -> Counter:
+        return Counter(oldest=limit.window.oldest(self.at))
+
     def _open(self, limit: Limit, limit_id: int, scope: str) -> tuple[str, Counter]:
         """The scope with its counter, or `other` where the scope would be one too many."""
-        unknown = limit.per and scope != EVERY and self.tables.counter(limit_id, scope) is None
-        if unknown and self._is_full(limit, limit_id):
+        counter = self._counter(limit, limit_id, scope)
+        if counter is None and limit.per and scope != EVERY and self._is_full(limit, limit_id):
             self._others = (*self._others, limit_id)
-            scope = OTHER
-        return scope, self._counter(limit, limit_id, scope)
+            scope, counter = OTHER, self._counter(limit, limit_id, OTHER)
+        return scope, counter or self._new_counter(limit)
 
     def _is_full(self, limit: Limit, limit_id: int) -> bool:
         """Whether a new scope must go to the others. While those weigh it must: it may be one of them."""
@@ -258,7 +260,8 @@ class Posting:
         return tables.count_counters(limit_id) >= self.max_scopes or tables.counter(limit_id, OTHER) is not None
 
     def _lost(self, limit: Limit, limit_id: int) -> int:
-        return self._counter(limit, limit_id, EVERY).used if limit.per and limit.unit == "usd" else 0
+        counter = self._counter(limit, limit_id, EVERY) if limit.per and limit.unit == "usd" else None
+        return counter.used if counter else 0
 
     def _enter(self, request: HoldRequest, weight: Weight, position: int, judged: list[_Judged]) -> Entry:
         marks = set(request.marks)

@@ -7,7 +7,7 @@ buckets are written together when it ends: a booking of a process that has the l
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple
 from typing import Any
 
@@ -69,24 +69,22 @@ class SqliteTables:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
+        self.run: Callable[..., Any] = connection.execute
+        """Executes one statement with its values; the cursor over what it found."""
         self.ledger = ""
         self.written: Meta | None = None
         self._version = -1
         self._numbers: dict[Actor | Pricing, int] = {}
         self._named: dict[tuple[str, int], Any] = {}
-        self._changed: dict[Key, rows.Row] = {}
+        self._changed: dict[Key, Counter] = {}
         self._added: defaultdict[tuple[int, int, str], int] = defaultdict(int)
         self._forget()
 
     def _forget(self) -> None:
         """Forgets what somebody else may have changed."""
         self._meta: Meta | None = None
-        self._counters: dict[Key, rows.Row] = {}
+        self._counters: dict[Key, Counter] = {}
         self._entries: dict[int, Entry] = {}
-
-    def run(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
-        """Executes one statement; the cursor over what it found."""
-        return self.connection.execute(sql, values)
 
     def begin(self, kind: str = "IMMEDIATE") -> None:
         """Starts a transaction."""
@@ -117,10 +115,11 @@ class SqliteTables:
     def _flush(self) -> None:
         """Writes the counters and buckets that were changed in memory so far."""
         if self._changed:
-            self.connection.executemany(_PUT_COUNTER, list(self._changed.values()))
+            changed = [rows.counter_row(*key, counter) for key, counter in self._changed.items()]
+            self.connection.executemany(_PUT_COUNTER, changed)
             self._changed.clear()
         if self._added:
-            added = [(*key, parts, rows.seal_of_sum(*key) - parts) for key, parts in self._added.items()]
+            added = [(*key, parts, rows.seal_of_bucket(*key) - parts) for key, parts in self._added.items()]
             self.connection.executemany(_ADD_BUCKET, added)
             self._added.clear()
 
@@ -139,17 +138,16 @@ class SqliteTables:
         self.run(_PUT_META, rows.sealed("meta", (*numbers, m.breakers, self.ledger))[1:])
 
     def counter(self, limit_id: int, scope: str) -> Counter | None:
-        row = self._counters.get((limit_id, scope))
-        if row is None:
+        counter = self._counters.get((limit_id, scope))
+        if counter is None:
             row = self.run("SELECT * FROM counters WHERE limit_id = ? AND scope = ?", (limit_id, scope)).fetchone()
             if row is None:
                 return None
-            self._counters[limit_id, scope] = _intact_counter(row)
-        return rows.read_counter(row)
+            counter = self._counters[limit_id, scope] = _named_counter(row)[1]
+        return counter
 
     def put_counter(self, limit_id: int, scope: str, counter: Counter) -> None:
-        row = rows.counter_row(limit_id, scope, counter)
-        self._counters[limit_id, scope] = self._changed[limit_id, scope] = row
+        self._counters[limit_id, scope] = self._changed[limit_id, scope] = counter
 
     def counters(self, limit_id: int) -> list[tuple[str, Counter]]:
         self._flush()
@@ -166,7 +164,7 @@ class SqliteTables:
             if problem != ("ok",):
                 raise rows.damaged(f"the table of counters ({problem[0]})")
         for row in self.run("SELECT * FROM counters"):
-            _intact_counter(row)
+            _named_counter(row)
 
     def count_counters(self, limit_id: int) -> int:
         self._flush()
@@ -373,12 +371,7 @@ class SqliteTables:
 
 
 def _named_counter(row: rows.Row) -> tuple[str, Counter]:
-    return row[10], rows.read_counter(_intact_counter(row))
-
-
-def _intact_counter(row: rows.Row) -> rows.Row:
-    rows.opened("counters", row, f"the counter for scope {row[10]!r}")
-    return row
+    return row[10], rows.read_counter(rows.opened("counters", row, f"the counter for scope {row[10]!r}"))
 
 
 def _limits_version(row: rows.Row) -> LimitsVersion:
