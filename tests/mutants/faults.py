@@ -249,7 +249,7 @@ ALL = (
         "a refused call takes from the limits that agree",
         "stores/posting.py",
         '            if one.verdict.kind == "fits":\n                continue\n            one.counter',
-        '            if one.verdict.kind == "fits":\n                self._take(one, weight)\n'
+        '            if one.verdict.kind == "fits":\n                self._take(one, weight, set())\n'
         "                continue\n            one.counter",
     ),
     Fault(

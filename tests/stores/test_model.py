@@ -103,10 +103,14 @@ class Ledgers(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def hold(self, data: st.DataObject) -> None:
-        """A call that takes exactly what is left somewhere, or one part more or less, or any small amount."""
+        """A call that takes exactly what is left somewhere, or one part more or less, or a small amount; or several."""
         at = self.model.decide_at(self.now)
         self.model.lapse(at)
         request = self._request(data, at)
+        for _ in range(data.draw(st.sampled_from((1, 1, 4)), label="times")):
+            self._hold(request, at)
+
+    def _hold(self, request: HoldRequest, at: int) -> None:
         weight = self._weight(request, at)
         answer = self.store.hold(request, self.now)
         if isinstance(answer, Refused):
@@ -183,6 +187,8 @@ class Ledgers(RuleBasedStateMachine):
     def settle(self, data: st.DataObject) -> None:
         """The call did cost as much as was held, or less, or more, in time or late, and perhaps it is told twice."""
         one = self._pick(data)
+        if one.state == "held" and one.lapse_at - 1 > self.now and data.draw(st.booleans(), label="at the lapse"):
+            self.now = one.lapse_at + data.draw(st.sampled_from((-1, 0, 1)), label="beside")
         at = self.model.decide_at(self.now)
         asked = one.reserved["usd"]
         choice = data.draw(st.sampled_from((None, asked, asked + 1, max(asked - 1, 0), 0, 2 * asked)), label="cost")
@@ -264,11 +270,15 @@ class Ledgers(RuleBasedStateMachine):
         """This process's clock is a little behind."""
         self.now = self.model.latest_at - back
 
-    @rule(back=st.sampled_from((5 * SECOND + 1, 8 * SECOND, 12 * SECOND, 61 * SECOND, 2 * HOUR, 2 * DAY, 40 * DAY)))
-    def set_back(self, back: int) -> None:
+    @rule(data=st.data())
+    def set_back(self, data: st.DataObject) -> None:
         """I8: a clock that jumps back never reopens a window."""
-        before = self._all_used(self.model.latest_at)
-        self.now = self.model.latest_at - back
+        latest_at = self.model.latest_at
+        before = self._all_used(latest_at)
+        ends = {one.counted_at - 1 for one in self.model.reservations[-6:]}
+        steps = {5 * SECOND + 1, *(latest_at - at for at in ends if latest_at - at > 5 * SECOND)}
+        far = (8 * SECOND, 61 * SECOND, 2 * HOUR, 2 * DAY, 40 * DAY)
+        self.now = latest_at - data.draw(st.sampled_from(sorted(steps)) | st.sampled_from(far), label="back")
         self._write(self.now)
         self.model.decide_at(self.now)
         after = self._all_used(self.now)
