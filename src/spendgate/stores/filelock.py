@@ -59,10 +59,9 @@ class Line:
         """Gives the turn to the next thread, or gives up waiting for it. Where nobody is next, `last` is done first."""
         me = threading.get_ident()
         with self._guard:
-            self._drop(me)
             if self._first != me:
-                return
-            if self._waiting:
+                self._drop(me)
+            elif self._waiting:
                 self._first, turn = self._waiting.popleft()
                 turn.release()
             else:
@@ -70,7 +69,7 @@ class Line:
                 self._first = 0
 
     def _drop(self, me: int) -> None:
-        if any(one == me for one, _ in self._waiting):
+        if self._waiting:
             self._waiting = deque(pair for pair in self._waiting if pair[0] != me)
 
 
@@ -99,12 +98,11 @@ class FairLock:
 
         Raises:
             OSError: the lock's files cannot be opened or locked.
-            RuntimeError: this thread has the lock already.
+            RuntimeError: this thread has the lock already, and keeps it.
         """
         if self._line.mine:
             raise RuntimeError("this thread has the lock already")
-        until = monotonic() + timeout_s
-        got = False
+        until, got = monotonic() + timeout_s, False
         try:
             got = self._line.enter(timeout_s) and not self._closed and self._take(until)
         finally:
@@ -114,23 +112,22 @@ class FairLock:
 
     def release(self) -> None:
         """Hands the lock on. Does nothing where this thread neither has it nor waits for it."""
-        if self._line.mine:
-            self._in_a_row += 1
-            if self._in_a_row >= _BURST or not self._held:
-                self._let_go()
         self._line.leave(self._let_go)
 
     def _let_go(self) -> None:
-        if self._lock >= 0 and (self._held or self._waiter is None or self._waiter.idle):
+        if self._held or (self._lock >= 0 and (self._waiter is None or self._waiter.idle)):
             fcntl.flock(self._lock, fcntl.LOCK_UN)
         self._held = False
-        self._in_a_row = 0
 
     def _take(self, until: float) -> bool:
-        if self._held:
-            return True
+        if self._held:  # by the thread before this one
+            self._in_a_row += 1
+            if self._in_a_row < _BURST:
+                return True
+            self._let_go()
         if self._queue < 0:
             self._open()
+        self._in_a_row = 0
         self._held = self._try() or self._wait(until)
         return self._held
 
