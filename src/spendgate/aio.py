@@ -9,19 +9,20 @@ import asyncio
 import functools
 import inspect
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from contextvars import copy_context
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, Unpack
+from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack
 
 from spendgate import opening, reserved
 from spendgate.answers import Receipt, Status
 from spendgate.clock import Clock
 from spendgate.errors import ReservationStateError
-from spendgate.estimating import Stated, keyed
+from spendgate.estimating import Stated, check_stated, keyed
 from spendgate.gate import Gate as SyncGate
 from spendgate.money import Amount
 from spendgate.pricing.usage import Usage
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 THREADS = 4
 _pools: dict[int, ThreadPoolExecutor] = {}
+_pools_guard = threading.Lock()
 
 
 def open(path: Path | str | None = None, *, clock: Clock | None = None) -> "Gate":  # noqa: A001
@@ -69,6 +71,7 @@ class Gate:
         **stated: Unpack[Stated],
     ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
         """Makes every call of a coroutine function, or every run of an asynchronous generator, a paid call."""
+        check_stated(stated)
 
         def wrap(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
             def start(args: Any, kwargs: Any) -> PaidCall:
@@ -78,18 +81,11 @@ class Gate:
             async def run(*args: P.args, **kwargs: P.kwargs) -> R:
                 async with start(args, kwargs) as call:
                     result = await function(*args, **kwargs)
-                    if settle_from is not None:
-                        await call.settle(**settle_from(result))
+                    await call.settle_from(settle_from, result)
                     return result
 
-            @functools.wraps(function)
-            async def run_generator(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
-                async with start(args, kwargs):
-                    async for item in function(*args, **kwargs):  # type: ignore[attr-defined]
-                        yield item
-
             if inspect.isasyncgenfunction(function):
-                return run_generator  # type: ignore[return-value]
+                return _paid_generator(function, start)  # type: ignore[no-any-return]
             if not inspect.iscoroutinefunction(function):
                 raise TypeError(f"{function!r} is not asynchronous: use a gate of spendgate.open()")
             return run
@@ -200,28 +196,80 @@ class PaidCall:
         """Says that the call was not made, or is known to cost nothing."""
         return await _in_thread(self._inside().void)
 
+    async def settle_from(self, settle_from: Callable[[Any], Mapping[str, Any]] | None, result: object) -> None:
+        """Settles with what a result says: see `spendgate.PaidCall.settle_from`."""
+        await _in_thread(functools.partial(self._inside().settle_from, settle_from, result))
+
     def _inside(self) -> reserved.PaidCall:
         if self._block is None:
             raise ReservationStateError("nothing is reserved yet: use the call inside its `async with` block")
         return self._block
 
 
-async def _in_thread(work: Callable[[], T], unwanted: Callable[[T], object] | None = None) -> T:
-    """Runs a step in the gate's threads. A step once begun is finished, also when its caller is cancelled: then
-    `unwanted` gets what nobody is there to take.
+def _paid_generator(function: Any, start: Callable[[Any, Any], PaidCall]) -> Any:
+    """An asynchronous generator function whose every run is a paid call; what is sent and thrown reaches it."""
+
+    @functools.wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        async with start(args, kwargs), aclosing(function(*args, **kwargs)) as items:
+            step = items.__anext__()
+            while True:
+                try:
+                    item = await step
+                except StopAsyncIteration:
+                    return
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    raise
+                except BaseException as fault:  # noqa: BLE001 - it is the generator's to handle
+                    step = items.athrow(fault)
+                else:
+                    step = items.asend(sent)
+
+    return run
+
+
+class _Step(Generic[T]):
+    """A step in one of the gate's threads. Once begun it is finished, also when its caller is cancelled: then
+    `unwanted` gets, in that thread, what nobody is there to take.
     """
-    loop = asyncio.get_running_loop()
-    future = loop.run_in_executor(_pool(), copy_context().run, work)
+
+    def __init__(self, work: Callable[[], T], unwanted: Callable[[T], object] | None) -> None:
+        self._work = work
+        self._unwanted = unwanted
+        self._guard = threading.Lock()
+        self._results: list[T] = []
+        self._left = False
+
+    def run(self) -> T:
+        """Does the work."""
+        result = self._work()
+        with self._guard:
+            self._results.append(result)
+            left = self._left
+        if left and self._unwanted is not None:
+            self._unwanted(result)
+        return result
+
+    def leave(self) -> None:
+        """Nobody will take the result."""
+        with self._guard:
+            self._left = True
+            results = list(self._results)
+        if results and self._unwanted is not None:
+            _pool().submit(self._unwanted, results[0])
+
+
+async def _in_thread(work: Callable[[], T], unwanted: Callable[[T], object] | None = None) -> T:
+    """Runs a step in the gate's threads, with the caller's context."""
+    step = _Step(work, unwanted)
+    future = asyncio.get_running_loop().run_in_executor(_pool(), copy_context().run, step.run)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        future.add_done_callback(functools.partial(_hand_over, unwanted))
+        step.leave()
         raise
-
-
-def _hand_over(unwanted: Callable[[T], object] | None, future: "asyncio.Future[T]") -> None:
-    if not future.cancelled() and future.exception() is None and unwanted is not None:
-        _pool().submit(unwanted, future.result())
 
 
 def _give_back(found: "reserved.Reservation | float") -> None:
@@ -232,8 +280,18 @@ def _give_back(found: "reserved.Reservation | float") -> None:
 
 def _pool() -> ThreadPoolExecutor:
     """The gate's own threads, so that a full default executor cannot hold up a decision; new ones after a fork."""
-    pid = os.getpid()
-    if pid not in _pools:
-        _pools.clear()
-        _pools[pid] = ThreadPoolExecutor(THREADS, "spendgate")
-    return _pools[pid]
+    with _pools_guard:
+        pool = _pools.get(os.getpid())
+        if pool is None:
+            _pools.clear()
+            pool = _pools[os.getpid()] = ThreadPoolExecutor(THREADS, "spendgate")
+        return pool
+
+
+def _after_fork() -> None:
+    global _pools_guard  # noqa: PLW0603 - the parent may have been holding it
+    _pools_guard = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

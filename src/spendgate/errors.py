@@ -24,7 +24,7 @@ class AmountError(SpendgateError, ValueError):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.name, self.value, self.remedy)
+        return type(self), (self.name, self.value, self.remedy), vars(self)
 
 
 class RefusedError(SpendgateError):
@@ -88,8 +88,7 @@ class SpendLimitError(RefusedError):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        fields = {k: v for k, v in vars(self).items() if k != "headroom"}
-        return _rebuild, (type(self), fields)
+        return _reduced(self, "headroom")
 
 
 class BlockedError(RefusedError):
@@ -108,7 +107,7 @@ class BlockedError(RefusedError):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), vars(self).copy())
+        return _reduced(self)
 
 
 class PriceError(SpendgateError):
@@ -128,7 +127,7 @@ class PriceError(SpendgateError):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), vars(self).copy())
+        return _reduced(self)
 
 
 class StoreError(SpendgateError):
@@ -161,11 +160,18 @@ class ConfigError(SpendgateError):
         super().__init__(f"{where}{what}{problem}.{tail}{hint}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), vars(self).copy())
+        return _reduced(self)
 
 
 class ReservationStateError(SpendgateError):
     """A reservation ends once: it was settled with another amount, or voided. The ledger is as it was."""
+
+
+def _reduced(error: SpendgateError, *derived: str) -> tuple[object, ...]:
+    """How to make an error anew: from its fields, and then what was added to it, such as notes."""
+    extra = {name: value for name, value in vars(error).items() if name.startswith("__")}
+    fields = {name: value for name, value in vars(error).items() if name not in extra and name not in derived}
+    return _rebuild, (type(error), fields), extra or None
 
 
 def _rebuild(kind: type[SpendgateError], fields: dict[str, object]) -> SpendgateError:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from spendgate.pricing.price import Price
 
 
+TIER = "tier:"
+"""What the mark begins with that keeps an entry's service tier."""
 UNKNOWN_CONTEXT = 200_000
 """Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
@@ -84,6 +86,33 @@ class Ask:
     lapse_after: int = 0
 
 
+def check_stated(stated: Stated) -> None:
+    """Looks at the names and kinds of what is stated.
+
+    Raises:
+        TypeError: a name is not known: a slip of the keyboard must not become a default.
+        AmountError: a value is of the wrong kind.
+    """
+    for name, value in stated.items():
+        if name not in Stated.__annotations__:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, Stated.__annotations__, n=1)
+            hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(Stated.__annotations__)}"
+            raise TypeError(f"a call states nothing named {name!r}{hint}")
+        kind = _KINDS.get(name)
+        if kind is not None and not isinstance(value, kind[0]):
+            raise AmountError(name, value, f"it must be {kind[1]}")
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "units": (Mapping, 'amounts by name, such as {"rows": 500}'),
+    "tags": (Mapping, 'names with values, such as {"customer": "acme"}'),
+    "batch": (bool, "True or False"),
+    "service_tier": (str, "text"),
+}
+
+
 def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
     """What a caller states, read strictly.
 
@@ -139,6 +168,7 @@ class Estimate:
         """What the store is asked to set aside."""
         price, ask = self.price, self.ask
         flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
+        flags[f"{TIER}{ask.service_tier}"] = bool(ask.service_tier)
         return HoldRequest(
             call=ask.call,
             weight=self.weight,
@@ -161,12 +191,14 @@ def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, defau
         price = book.price(call.provider, call.resource, at)
     except PriceError as fault:
         tokens = (most_in or UNKNOWN_CONTEXT) + (most_out or 0) if call.provider else 0
-        return Estimate(ask, None, _weigh(ask, ask.at_most or 0, tokens), fault=fault)
+        usd = 0 if ask.at_most is None else _more_than_nothing(ask.at_most, None)
+        return Estimate(ask, None, _weigh(ask, usd, tokens), fault=fault)
     if not _by_tokens(price):
         most_in, most_out = ask.input_tokens, ask.max_output_tokens
     tokens = price.default_tokens(input_tokens=most_in, max_output_tokens=most_out, calls=ask.calls)
     if ask.at_most is not None:
-        return Estimate(ask, price, _weigh(ask, ask.at_most, tokens))
+        _check_units(ask, price)
+        return Estimate(ask, price, _weigh(ask, _more_than_nothing(ask.at_most, price), tokens))
     try:
         usd = price.at_most(
             input_tokens=most_in,
@@ -179,22 +211,25 @@ def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, defau
     except PriceError as fault:
         return Estimate(ask, None, _weigh(ask, 0, tokens), fault=fault)
     tariff_units = price.tariff.parts(Usage(units=ask.units), ask.calls) if price.tariff else 0
-    return Estimate(ask, price, _weigh(ask, usd, tokens), tariff_units)
+    return Estimate(ask, price, _weigh(ask, _more_than_nothing(usd, price), tokens), tariff_units)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a caller says a call did cost or use; what is None was not said. `cost` is in nano-dollars."""
+    """What a caller says a call did cost or use; what is None was not said. `cost` is in nano-dollars.
+
+    `whole` says that all that was set aside counts.
+    """
 
     cost: int | None = None
     usage: Usage | None = None
     calls: int | None = None
     units: tuple[tuple[str, Decimal], ...] | None = None
+    whole: bool = False
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was said: the block was simply left."""
-        return self.cost is None and self.usage is None and self.calls is None and self.units is None
+
+WHOLE = Report(whole=True)
+"""All that was set aside."""
 
 
 def report(
@@ -217,25 +252,34 @@ def report(
     return Report(None if cost is None else nanos(cost, "cost"), read, calls, named)
 
 
+def closing(guess: Estimate, said: Report, has_tariff: bool) -> Outcome:
+    """What a reservation of this process is settled with."""
+    return outcome(guess.ask, guess.price, said, has_tariff)
+
+
 def outcome(ask: Ask, price: "Price | None", said: Report, has_tariff: bool) -> Outcome:
     """What a reservation is settled with. A stated cost is taken, unless it is 0 for tokens that are not free."""
     usage = said.usage or Usage()
+    if said.whole:
+        return Outcome()
     calls = ask.calls if said.calls is None else said.calls
     units = ask.units if said.units is None else said.units
+    counted = said.usage is not None and (usage.tokens > 0 or price is None or not _by_tokens(price))
     common = {
         "calls": calls,
-        "tokens": usage.tokens if said.usage is not None else None,
+        "tokens": usage.tokens if counted else None,
         "units": _parts(units) if said.units is not None else None,
         "usage": _dump(said.usage),
     }
-    whole = Outcome(**common)  # type: ignore[arg-type]
+    nothing = 0 if ask.at_most == 0 else None  # held was a nano-dollar then, so that it asks the limits
+    whole = Outcome(usd=nothing, **common)  # type: ignore[arg-type]
     unbelieved = said.cost == 0 and usage.tokens > 0 and not _may_be_free(price)
     if said.cost is not None and not unbelieved:
         return Outcome(usd=said.cost, list_usd=said.cost, pricing=STATED, **common)  # type: ignore[arg-type]
     if price is None:
         return whole
-    if said.usage is None and _by_tokens(price):
-        return whole
+    if _by_tokens(price) and not usage.tokens and not usage.web_searches:
+        return whole  # nothing reported is not nothing used
     used = replace(usage, units=units)
     served = {"calls": calls, "batch": ask.batch, "service_tier": ask.service_tier}
     usd = price.cost(used, **served)  # type: ignore[arg-type]
@@ -256,6 +300,23 @@ def _weigh(ask: Ask, usd: int, tokens: int) -> Weight:
 
 def _parts(units: Iterable[tuple[str, Decimal]]) -> Units:
     return tuple((name, scaled(amount, MICRO, name)) for name, amount in units)
+
+
+def _more_than_nothing(usd: int, price: "Price | None") -> int:
+    """What is set aside where nothing is expected: a nano-dollar, unless a price says that it is free.
+
+    A call whose estimate were 0 would pass every limit in dollars, however large its bill.
+    """
+    free = price is not None and (_may_be_free(price) or price.tariff is not None)
+    return usd if usd or free else 1
+
+
+def _check_units(ask: Ask, price: "Price") -> None:
+    for name, amount in ask.units:
+        if amount and name not in price.units:
+            known = ", ".join(sorted(price.units)) or "none"
+            problem = f"the price has no unit {name!r} (it has {known})"
+            raise PriceError(provider=ask.call.provider, model=ask.call.resource, problem=problem)
 
 
 def _is_subscription(price: "Price | None") -> bool:

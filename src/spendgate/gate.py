@@ -7,11 +7,8 @@ reservation. What is not settled stays held, lapses, and counts as spent.
 import functools
 import inspect
 import logging
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
 
@@ -19,8 +16,21 @@ from spendgate import attribution
 from spendgate.answers import Receipt, Status, blocked_error, limit_error, pause, receipt, status
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND, Clock, SystemClock
-from spendgate.errors import AmountError, LostTailError, ReservationStateError, StoreError
-from spendgate.estimating import Ask, Estimate, Report, Stated, estimate, keyed, outcome, read_ask, report
+from spendgate.errors import AmountError, LostTailError, PriceError, ReservationStateError, StoreError
+from spendgate.estimating import (
+    TIER,
+    Ask,
+    Estimate,
+    Report,
+    Stated,
+    check_stated,
+    closing,
+    estimate,
+    keyed,
+    outcome,
+    read_ask,
+    report,
+)
 from spendgate.ledger import (
     LAPSE_AFTER,
     LAPSE_AFTER_BATCH,
@@ -32,21 +42,23 @@ from spendgate.ledger import (
     HoldRequest,
     Settled,
     Store,
+    Weight,
 )
 from spendgate.limits import applying
-from spendgate.money import Amount, decimal, quantity
+from spendgate.money import Amount, decimal, quantity, usd
 from spendgate.pricing.usage import Usage
 from spendgate.reserved import PaidCall, Reservation
+from spendgate.unrecorded import Unrecorded
 
 if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook
+    from spendgate.pricing.price import Price
 
 log = logging.getLogger("spendgate")
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Mode = Literal["enforce", "observe", "off"]
-MAX_UNRECORDED = 10_000
 
 
 class Listener(Protocol):
@@ -91,12 +103,10 @@ class Gate:
         self.mode = mode
         self.unavailable = unavailable
         self.listeners = listeners
-        self.unrecorded_calls = 0
         self._actor = actor
         self._lapse = {False: lapse_after, True: lapse_after_batch}
         self._defaults = (default_input_tokens, default_output_tokens)
-        self._unrecorded: deque[HoldRequest] = deque(maxlen=MAX_UNRECORDED)
-        self._catching_up = threading.Lock()
+        self._unrecorded = Unrecorded()
 
     def reserve(self, *, resource: str, **stated: Unpack[Stated]) -> Reservation:
         """Sets the most that a call can cost aside, in every limit that applies, or nothing.
@@ -128,7 +138,7 @@ class Gate:
             return Reservation(self, guess)
         request = guess.request(self._actor(), self.mode == "enforce")
         try:
-            self._catch_up(now_at)
+            self._unrecorded.book(self.store, now_at)
             if guess.unpriced and self._counts_dollars(request):
                 raise guess.fault or AssertionError
             answer = self.store.hold(request, now_at)
@@ -171,10 +181,10 @@ class Gate:
             settle_from: from what the function returns to the arguments of `settle`.
             stated: what `reserve` takes.
         """
+        check_stated(stated)
 
         def wrap(function: Callable[P, R]) -> Callable[P, R]:
-            if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-                raise TypeError(f"{function.__qualname__} is asynchronous: use a gate of spendgate.aio.open()")
+            check_function(function)
 
             def start(args: Any, kwargs: Any) -> PaidCall:
                 return self.call(resource, **keyed(stated, key_from, args, kwargs))
@@ -183,14 +193,18 @@ class Gate:
             def run(*args: P.args, **kwargs: P.kwargs) -> R:
                 with start(args, kwargs) as call:
                     result = function(*args, **kwargs)
-                    if settle_from is not None:
-                        call.settle(**settle_from(result))
+                    if inspect.isawaitable(result):
+                        call.void()
+                        raise TypeError(f"{function!r} gives something to await: use a gate of spendgate.aio.open()")
+                    call.settle_from(settle_from, result)
                     return result
 
             @functools.wraps(function)
             def run_generator(*args: P.args, **kwargs: P.kwargs) -> Iterator[Any]:
-                with start(args, kwargs):
-                    return (yield from function(*args, **kwargs))  # type: ignore[misc, no-any-return]
+                with start(args, kwargs) as call:
+                    result = yield from function(*args, **kwargs)  # type: ignore[misc]
+                    call.settle_from(settle_from, result)
+                    return result  # type: ignore[no-any-return]
 
             return run_generator if inspect.isgeneratorfunction(function) else run  # type: ignore[return-value]
 
@@ -210,19 +224,32 @@ class Gate:
         usage: Usage | Mapping[str, object] | None = None,
         units: int | Mapping[str, Amount] | None = None,
     ) -> Receipt:
-        """Settles a reservation by its id, from any process. See `Reservation.settle`."""
+        """Settles a reservation by its id, from any process. See `Reservation.settle`.
+
+        An empty id, which a gate that is off gives, is nothing to settle.
+        """
         said = report(cost, usage, units)
-        entry = self.store.entry(hold_id)
+        if hold_id == "" and (self.mode == "off" or self.unavailable == "allow"):
+            return Receipt("", usd(said.cost or 0), usd(0))
+        entry = self.store.entry(_text(hold_id))
         if entry is None:
             raise ReservationStateError(f"reservation {hold_id[:60]!r} is not known here. Nothing was changed.")
         ask = _ask_again(entry)
-        price = estimate(ask, self.prices, entry.held_at).price
+        price = self._price_then(entry)
         result = self.store.settle(hold_id, outcome(ask, price, said, entry.tariff is not None), self.clock.now())
         return self._told(result)
 
+    def _price_then(self, entry: Entry) -> "Price | None":
+        try:
+            return self.prices.price(entry.call.provider, entry.call.resource, entry.held_at)
+        except PriceError:
+            return None
+
     def void(self, hold_id: str) -> Receipt:
         """Ends a reservation by its id: the call was not made, or is known to cost nothing."""
-        return self._told(self.store.void(hold_id, self.clock.now()))
+        if hold_id == "" and (self.mode == "off" or self.unavailable == "allow"):
+            return Receipt("", usd(0), usd(0))
+        return self._told(self.store.void(_text(hold_id), self.clock.now()))
 
     def processed(self, count: int, *, service: str = "") -> None:
         """Adds to the work done: what cost is compared with.
@@ -241,9 +268,19 @@ class Gate:
 
     def close(self) -> None:
         """Tells the listeners what is left, and lets go of the ledger. What is still held stays held."""
+        self.book_unrecorded()
         for listener in self.listeners:
             listener.close()
         self.store.close()
+
+    @property
+    def unrecorded_calls(self) -> int:
+        """How many calls were let through while the ledger was away, so far."""
+        return self._unrecorded.calls
+
+    def book_unrecorded(self) -> None:
+        """Books the calls that were let through while the ledger was away; a call still running counts whole."""
+        self._unrecorded.close(self.store, self.clock.now())
 
     def __enter__(self) -> Self:
         return self
@@ -256,11 +293,11 @@ class Gate:
         now_at = self.clock.now()
         if said is None:
             return self._told(self.store.void(hold_id, now_at))
-        return self._told(self.store.settle(hold_id, outcome(guess.ask, guess.price, said, has_tariff), now_at))
+        return self._told(self.store.settle(hold_id, closing(guess, said, has_tariff), now_at))
 
-    def remember(self, request: HoldRequest) -> None:
-        """Keeps a call that was let through without the ledger, to book it when the ledger is back."""
-        self._unrecorded.append(replace(request, marks=request.marks | {"unrecorded"}))
+    def remember(self, token: int, weight: Weight | None) -> None:
+        """A call that was let through without the ledger has ended: books it later, unless it weighs nothing."""
+        self._unrecorded.end(token, weight)
 
     def tell(self, events: tuple[Event, ...]) -> None:
         """Tells the listeners; whatever they do, the gate goes on."""
@@ -285,6 +322,7 @@ class Gate:
         Raises:
             AmountError: an argument is no amount or no name.
         """
+        check_stated(stated)
         if not resource:
             raise AmountError("resource", resource, "name what is paid for, such as clearbit.enrich or a model")
         around = attribution.current()
@@ -313,26 +351,40 @@ class Gate:
     def _without_ledger(self, guess: Estimate, request: HoldRequest, fault: StoreError) -> Reservation:
         if self.unavailable == "refuse" and self.mode == "enforce":
             raise fault
-        self.unrecorded_calls += 1
         log.warning("spendgate: a call to %s goes unrecorded: %s", request.call.resource, fault)
-        return Reservation(self, guess, unrecorded=request)
+        return Reservation(self, guess, unrecorded=self._unrecorded.begin(request))
 
-    def _catch_up(self, now_at: int) -> None:
-        """Books what was let through while the ledger was away."""
-        if not self._unrecorded or not self._catching_up.acquire(blocking=False):
-            return
-        try:
-            while self._unrecorded:
-                self.store.book(self._unrecorded[0], now_at)
-                self._unrecorded.popleft()
-        finally:
-            self._catching_up.release()
+
+def check_function(function: Callable[..., object]) -> None:
+    """Looks at what is to be made a paid function.
+
+    Raises:
+        TypeError: it is asynchronous, or not a function yet.
+    """
+    if isinstance(function, staticmethod | classmethod) or not callable(function):
+        raise TypeError(f"{function!r} is no function yet: put the decorator below @staticmethod and @classmethod")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{function!r} is asynchronous: use a gate of spendgate.aio.open()")
+
+
+def _text(hold_id: object) -> str:
+    if not isinstance(hold_id, str):
+        raise AmountError("hold_id", hold_id, "it must be the text that `reserve` gave as id")
+    return hold_id
 
 
 def _ask_again(entry: Entry) -> Ask:
     """What was asked when an entry was held, as far as the ledger knows."""
     units = tuple((name, Decimal(parts).scaleb(-6)) for name, parts in entry.reserved.units)
-    return Ask(entry.call, entry.reserved.usd, calls=entry.reserved.calls, units=units, batch="batch" in entry.marks)
+    tier = next((mark.removeprefix(TIER) for mark in entry.marks if mark.startswith(TIER)), "")
+    return Ask(
+        entry.call,
+        entry.reserved.usd,
+        calls=entry.reserved.calls,
+        units=units,
+        batch="batch" in entry.marks,
+        service_tier=tier,
+    )
 
 
 def _price_list() -> "PriceBook":

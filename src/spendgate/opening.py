@@ -159,6 +159,8 @@ class _Mirroring:
 def _close_quietly(found: "weakref.ref[Gate]") -> None:
     """Delivers what is left when the program ends without closing its gate."""
     gate = found()
+    if gate is not None and gate.unrecorded_calls:
+        gate.book_unrecorded()
     for listener in gate.listeners if gate is not None else ():
         try:
             listener.close()

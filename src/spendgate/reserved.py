@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from spendgate.answers import Receipt
 from spendgate.call import Call
-from spendgate.errors import ReservationStateError, StoreError
-from spendgate.estimating import Estimate, Report, outcome, report
-from spendgate.ledger import Held, HoldRequest
+from spendgate.errors import AmountError, PriceError, ReservationStateError, StoreError
+from spendgate.estimating import WHOLE, Estimate, Report, closing, report
+from spendgate.ledger import Held, Weight
 from spendgate.money import Amount, usd
 from spendgate.pricing.usage import Usage
 
@@ -24,8 +24,8 @@ class Desk(Protocol):
     def finish(self, hold_id: str, guess: Estimate, said: Report | None, has_tariff: bool) -> Receipt:
         """Ends a reservation: settled with what was said, or voided where that is None."""
 
-    def remember(self, request: HoldRequest) -> None:
-        """Keeps a call that was let through without the ledger, to book it later."""
+    def remember(self, token: int, weight: Weight | None) -> None:
+        """A call that was let through without the ledger has ended: books it later, unless it weighs nothing."""
 
 
 class Reservation:
@@ -34,9 +34,7 @@ class Reservation:
     `id` is empty where nothing was set aside: the gate is off, or the ledger is away and calls are let through.
     """
 
-    def __init__(
-        self, gate: Desk, guess: Estimate, held: Held | None = None, unrecorded: HoldRequest | None = None
-    ) -> None:
+    def __init__(self, gate: Desk, guess: Estimate, held: Held | None = None, unrecorded: int | None = None) -> None:
         self._gate = gate
         self._guess = guess
         self._held = held
@@ -73,6 +71,25 @@ class Reservation:
         """
         return self._end(report(cost, usage, units))
 
+    def settle_quietly(self, **said: Any) -> None:
+        """Settles, for a caller who has a paid answer in hand: what goes wrong is logged, and the call counts whole."""
+        try:
+            self.settle(**said)
+        except ReservationStateError:
+            pass  # it was ended by its id, inside the block
+        except (AmountError, PriceError, TypeError) as fault:
+            log.warning("spendgate: %s counts whole: %s", self.call.resource, fault)
+            self.settle_whole()
+        except StoreError as fault:
+            log.warning("spendgate: %s stays held, and counts whole: %s", self.id, fault)
+
+    def settle_whole(self) -> None:
+        """Settles with all that was set aside, quietly."""
+        try:
+            self._end(WHOLE)
+        except (StoreError, ReservationStateError) as fault:
+            log.warning("spendgate: %s stays held, and counts whole: %s", self.id, fault)
+
     def void(self) -> Receipt:
         """Ends the reservation: the call was not made, or is known to cost nothing.
 
@@ -85,17 +102,17 @@ class Reservation:
         guess = self._guess
         if self._held is not None:
             return self._gate.finish(self.id, guess, said, guess.tariff_units > 0)
-        cost = 0 if said is None else outcome(guess.ask, guess.price, said, False).usd
+        cost = 0 if said is None else closing(guess, said, has_tariff=False).usd
         weight = guess.weight if cost is None else replace(guess.weight, usd=cost)
-        if self._unrecorded is not None and said is not None:
-            self._gate.remember(replace(self._unrecorded, weight=weight))
+        if self._unrecorded is not None:
+            self._gate.remember(self._unrecorded, None if said is None else weight)
             self._unrecorded = None
         return Receipt("", usd(weight.usd), usd(guess.weight.usd))
 
     def abandon(self) -> None:
         """Leaves the reservation held: it will lapse. A call without the ledger is kept, to be booked whole."""
         if self._unrecorded is not None:
-            self._gate.remember(self._unrecorded)
+            self._gate.remember(self._unrecorded, self._guess.weight)
             self._unrecorded = None
 
 
@@ -119,10 +136,20 @@ class PaidCall:
         if kind is not None:
             self.reservation.abandon()
             return
+        self.reservation.settle_quietly()
+
+    def settle_from(self, settle_from: Callable[[Any], Mapping[str, Any]] | None, result: object) -> None:
+        """Settles with what a result says; where that fails the call counts whole, and the result is kept."""
+        if settle_from is None:
+            return
         try:
-            self.reservation.settle()
-        except StoreError as fault:
-            log.warning("spendgate: %s stays held, and counts whole: %s", self.reservation.id, fault)
+            said = dict(settle_from(result) or {})
+        except Exception as fault:  # noqa: BLE001 - whatever it raises, the answer is paid for
+            log.warning("spendgate: what %r says of the cost cannot be read: %r", settle_from, fault)
+            self._inside().settle_whole()
+        else:
+            self._inside().settle_quietly(**said)
+        self._ended = True
 
     @property
     def id(self) -> str:

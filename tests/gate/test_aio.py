@@ -184,3 +184,48 @@ def test_scope_status_work_and_ids_are_there_too(make_gate: MakeGate) -> None:
             }
 
     run(work)
+
+
+def test_what_is_sent_and_thrown_reaches_a_paid_generator(make_gate: MakeGate) -> None:
+    """An asynchronous generator behind the decorator behaves as it does without."""
+    gate = aio.Gate(make_gate())
+
+    @gate.paid("clearbit.enrich")  # type: ignore[arg-type]
+    async def talk() -> AsyncIterator[str]:
+        try:
+            heard = yield "ready"  # type: ignore[misc]
+            yield f"received {heard}"
+        except ValueError:
+            yield "handled"
+
+    async def work() -> None:
+        one: Any = talk()
+        assert await anext(one) == "ready"
+        assert await one.asend("hello") == "received hello"
+        assert await one.athrow(ValueError()) == "handled"
+        assert [item async for item in one] == []
+        early: Any = talk()
+        await anext(early)
+        await early.aclose()
+
+    run(work)
+    assert [entry.state for entry in gate.gate.store.entries()] == [State.SETTLED, State.HELD]
+
+
+def test_a_reservation_nobody_waits_for_is_given_back_after_the_loop_has_ended(make_gate: MakeGate) -> None:
+    """The thread that made the hold voids it: the event loop may be gone by then."""
+    store = SlowStore()
+    gate = aio.Gate(make_gate(store=store))
+    voided = threading.Event()
+    void = store.void
+    store.void = lambda *given: (void(*given), voided.set())[0]  # type: ignore[method-assign, func-returns-value]
+
+    async def work() -> None:
+        task = asyncio.create_task(gate.reserve(resource="x", at_most=1))
+        await asyncio.to_thread(store.reached.wait, 10)
+        task.cancel()
+
+    run(work)
+    store.go_on.set()
+    assert voided.wait(10)
+    assert [entry.state for entry in store.entries()] == [State.VOIDED]

@@ -499,3 +499,185 @@ def test_a_changed_file_is_told_once(tmp_path: Any, monkeypatch: pytest.MonkeyPa
     (mirror,) = (tmp_path / "log").iterdir()
     (line,) = mirror.read_text().splitlines()
     assert "spendgate.toml" in line
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"resource": "claude-opus-4-6", "provider": "anthropic", "at_most": 0},
+        {"resource": "claude-opus-4-6", "provider": "anthropic", "input_tokens": 0, "max_output_tokens": 0},
+        {"resource": "clearbit.enrich", "calls": 0},
+        {"resource": "unheard.of", "at_most": 0},
+    ],
+)
+def test_an_estimate_of_nothing_does_not_pass_a_full_limit(gate: Gate, stated: dict[str, Any]) -> None:
+    """Only a declared price makes a call free: without one a nano-dollar is held, and asks the limits."""
+    gate.reserve(resource="x", at_most=5).settle()
+    with pytest.raises(SpendLimitError):
+        gate.reserve(**stated)
+
+
+def test_a_call_stated_to_cost_nothing_costs_nothing(gate: Gate) -> None:
+    """`at_most=0` left without another word is booked at 0, not at the nano-dollar that was held."""
+    with gate.call("x", at_most=0):
+        pass
+    assert only(gate).weight.usd == 0
+
+
+@pytest.mark.parametrize("usage", [{}, {"input_tokens": 0, "output_tokens": 0}, spendgate.Usage()])
+def test_empty_usage_counts_whole(gate: Gate, usage: Any) -> None:
+    """An answer without its usage is not a free answer."""
+    with gate.call("claude-haiku-4-5", provider="anthropic", input_tokens=1000, max_output_tokens=100) as call:
+        call.settle(usage=usage)
+    assert only(gate).weight == only(gate).reserved
+
+
+def test_a_service_tier_is_remembered_with_the_reservation(gate: Gate) -> None:
+    """Settled by its id the call costs what it costs when settled by the reservation itself."""
+    stated = {"provider": "openai", "service_tier": "priority", "input_tokens": 1000, "max_output_tokens": 1000}
+    usage = {"input_tokens": 1000, "output_tokens": 1000}
+    costs = [
+        gate.reserve(resource="gpt-4o", **stated).settle(usage=usage).cost,  # type: ignore[arg-type]
+        gate.settle(gate.reserve(resource="gpt-4o", **stated).id, usage=usage).cost,  # type: ignore[arg-type]
+        gate.reserve(resource="gpt-4o", **(stated | {"service_tier": ""})).settle(usage=usage).cost,  # type: ignore[arg-type]
+    ]
+    assert costs[0] == costs[1] > costs[2]
+
+
+def test_a_misspelt_argument_is_an_error(gate: Gate) -> None:
+    """A slip of the keyboard never becomes a default, neither in a call nor in a decorator."""
+    with pytest.raises(TypeError, match="did you mean 'at_most'"):
+        gate.reserve(resource="x", at_mots="0.02")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="did you mean 'service'"):
+        gate.paid("x", servce="research")  # type: ignore[call-arg]
+    assert entries(gate) == []
+
+
+@pytest.mark.parametrize(
+    "settle_from",
+    [
+        lambda _: {"cost": "NaN"},
+        lambda _: {"usage": {"prompt_tokens": 5}},
+        lambda _: {"usge": 1},
+        lambda found: {"cost": found["price"]},
+        lambda _: {"units": {"bananas": 5}},
+    ],
+)
+def test_a_paid_answer_is_never_lost_to_a_faulty_settle(gate: Gate, settle_from: Any) -> None:
+    """Where the cost cannot be read from the result the call counts whole, and the caller gets the result."""
+
+    @gate.paid("clearbit.enrich", settle_from=settle_from)
+    def enrich() -> dict[str, int]:
+        return {"answer": 42}
+
+    assert enrich() == {"answer": 42}
+    assert (only(gate).state, only(gate).weight.usd) == (State.SETTLED, 4_000_000)
+
+
+def test_a_result_that_says_nothing_settles_from_the_rate_card(gate: Gate) -> None:
+    """`settle_from` may return None."""
+    gate.paid("clearbit.enrich", settle_from=lambda _: None)(lambda: 1)()  # type: ignore[arg-type, return-value]
+    assert only(gate).weight.usd == 4_000_000
+
+
+def test_units_that_have_no_price_are_refused_before_the_call(gate: Gate) -> None:
+    """Also with `at_most`: what could not be settled is not begun."""
+    with pytest.raises(PriceError, match="bananas"), gate.call("mail.send", units={"bananas": 5}, at_most="0.1"):
+        pass
+    assert entries(gate) == []
+
+
+@pytest.mark.parametrize("how", ["settle", "void", "reservation"])
+def test_a_call_ended_by_its_id_leaves_its_block_in_peace(gate: Gate, how: str) -> None:
+    """Inside the block somebody else may settle: leaving it then changes nothing."""
+    with gate.call("x", at_most="0.10") as call:
+        if how == "settle":
+            gate.settle(call.id, "0.02")
+        elif how == "void":
+            gate.void(call.id)
+        else:
+            assert call.reservation is not None
+            call.reservation.settle("0.02")
+    assert only(gate).weight.usd == (0 if how == "void" else 20_000_000)
+
+
+def test_closing_books_what_was_let_through(make_gate: MakeGate) -> None:
+    """At the end of the program the ledger is asked once more; a call still running counts whole."""
+    store = BrokenStore()
+    gate = make_gate(store=store, unavailable="allow")
+    store.broken = StoreError
+    with gate.call("clearbit.enrich"):
+        pass
+    running = gate.reserve(resource="x", at_most=1)
+    store.broken = None
+    gate.close()
+    assert [entry.weight.usd for entry in entries(gate)] == [4_000_000, 1_000_000_000]
+    running.settle("0.5")
+    assert len(entries(gate)) == 2
+
+
+def test_an_empty_id_is_nothing_to_settle(make_gate: MakeGate) -> None:
+    """What a gate that is off gives as id can be handed back to it."""
+    gate = make_gate(mode="off")
+    assert gate.settle(gate.reserve(resource="x").id, "0.5").cost == Decimal("0.5")
+    assert gate.void("").cost == 0
+    with pytest.raises(ReservationStateError):
+        make_gate().void("")
+
+
+def test_errors_cross_processes_with_their_notes(gate: Gate) -> None:
+    """A note added on the way survives pickling, for every error with fields."""
+    with pytest.raises(SpendLimitError) as caught:
+        gate.reserve(resource="x", at_most=6)
+    priceless = PriceError(provider="a", model="b")
+    for error in (caught.value, priceless, AmountError("a", 1, "b"), spendgate.ConfigError("p", key="k")):
+        error.add_note("row 5")
+        again = pickle.loads(pickle.dumps(error))
+        assert (str(again), again.__notes__) == (str(error), ["row 5"])
+
+
+def test_what_gives_something_to_await_is_not_settled_as_done(gate: Gate) -> None:
+    """A plain gate cannot wait for it: nothing was sent, so the hold is voided and the mistake named."""
+
+    async def fetch() -> int:
+        return 1
+
+    made = []
+    with pytest.raises(TypeError, match=r"spendgate\.aio"):
+        gate.paid("clearbit.enrich")(lambda: made.append(fetch()) or made[0])()
+    made[0].close()
+    assert only(gate).state is State.VOIDED
+
+
+def test_a_decorator_in_the_wrong_place_is_named(gate: Gate) -> None:
+    """A static method is no function yet."""
+    with pytest.raises(TypeError, match="@staticmethod"):
+        gate.paid("x")(staticmethod(len))  # type: ignore[arg-type]
+
+
+def test_a_paid_generator_settles_from_what_it_returns(gate: Gate) -> None:
+    """`settle_from` is handed the generator's return value."""
+
+    @gate.paid("clearbit.enrich", settle_from=lambda found: {"cost": found})
+    def rows() -> Any:
+        yield 1
+        return "0.003"
+
+    assert list(rows()) == [1]
+    assert only(gate).weight.usd == 3_000_000
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"units": 3}, {"units": None}, {"tags": "abc"}, {"service_tier": 5}, {"batch": "no"}],
+)
+def test_arguments_of_the_wrong_kind_are_named(gate: Gate, bad: dict[str, Any]) -> None:
+    """What `reserve` cannot read is an `AmountError`, never an error from inside."""
+    with pytest.raises(AmountError, match=next(iter(bad))):
+        gate.reserve(resource="clearbit.enrich", **bad)
+
+
+def test_an_id_must_be_text(gate: Gate) -> None:
+    """`None` is no reservation."""
+    with pytest.raises(AmountError, match="hold_id"):
+        gate.settle(None, "1")  # type: ignore[arg-type]
