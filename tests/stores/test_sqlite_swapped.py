@@ -1,6 +1,7 @@
 """A ledger that is deleted, replaced or damaged while it is open, and how to go on after a loss."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -90,6 +91,26 @@ def test_a_backup_is_restored_while_open(store: SqliteStore, tmp_path: Path, nam
     take_back(store, old.folder, *names)
     with pytest.raises(LostTailError, match="lost its last 2 writes"):
         store.hold(cent(), LATER)
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+@pytest.mark.parametrize("names", [("ledger.db",), ("ledger.db", "ledger.db-wal")], ids="+".join)
+def test_a_backup_is_copied_over_the_open_file(tmp_path: Path, names: tuple[str, ...], checkpoint: bool) -> None:
+    """Older contents written into the very files that are open are noticed, or overwritten by what is newer."""
+    begin(tmp_path / "ledger.db")
+    store = SqliteStore(tmp_path / "ledger.db")
+    book(store, 20)
+    store._tables.connection.wal_checkpoint()
+    old = image(store, tmp_path / "old")
+    book(store, 20, first=20)
+    if checkpoint:
+        store._tables.connection.wal_checkpoint()
+    whole = image(store, tmp_path / "whole")
+    for name in names:  # another process writes: closing the ledger's file here would drop its locks
+        subprocess.run(["cp", str(old.folder / name), str(tmp_path / name)], check=True)
+    assert said_by(store, whole) or (checkpoint, names) == (False, ("ledger.db",))
+    with suppress(StoreError):
+        store.close()
 
 
 def test_the_folder_is_swapped_while_open(store: SqliteStore, tmp_path: Path) -> None:
