@@ -248,16 +248,30 @@ def test_several_notify_tables_make_routes_of_their_own() -> None:
 
 
 def test_the_nearest_file_going_up_is_found(tmp_path: Path) -> None:
-    """A program below its configuration finds it; a nearer one comes first, a folder of that name does not count."""
+    """A program below its configuration finds it; a nearer one comes first."""
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
-    (below / "spendgate.toml").mkdir()
     (tmp_path / "spendgate.toml").write_text('[gate]\nservice = "outer"')
     assert load(cwd=below, env={}).service == "outer"
     (tmp_path / "a" / "spendgate.toml").write_text('[gate]\nservice = "inner"')
     found = load(cwd=below, env={})
     assert (found.service, found.file) == ("inner", tmp_path / "a" / "spendgate.toml")
     assert found.store.path == tmp_path / "a" / ".spendgate" / "ledger.db"
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling"])
+def test_what_cannot_be_read_is_not_passed_over(tmp_path: Path, kind: str) -> None:
+    """A folder or a link to nowhere of that name is an error: a parent's limits are no stand-in."""
+    below = tmp_path / "a"
+    below.mkdir()
+    (tmp_path / "spendgate.toml").write_text('[gate]\nservice = "outer"')
+    if kind == "folder":
+        (below / "spendgate.toml").mkdir()
+    else:
+        (below / "spendgate.toml").symlink_to("shared.toml")
+    assert find(below, {}) == below / "spendgate.toml"
+    with pytest.raises(ConfigError, match="directory" if kind == "folder" else r"a link to shared\.toml"):
+        load(cwd=below, env={})
 
 
 def test_a_named_file_comes_before_the_environment_and_the_folder(tmp_path: Path) -> None:
@@ -317,7 +331,7 @@ def test_every_example_of_the_template_is_valid() -> None:
     assert settings.prices.card("", "clearbit.enrich")
     blocks = TEMPLATE.split("\n\n")
     examples = [number for number, block in enumerate(blocks) if uncommented(block) != block]
-    assert len(examples) == 5
+    assert len(examples) == 6
     for number in examples:
         text = "\n\n".join(uncommented(block) if number == at else block for at, block in enumerate(blocks))
         assert isinstance(read(text), Settings)

@@ -97,13 +97,24 @@ def load(path: Path | str | None = None, env: Mapping[str, str] = os.environ, cw
 def find(cwd: Path, env: Mapping[str, str] = os.environ) -> Path | None:
     """The file that `SPENDGATE_CONFIG` names, else the nearest spendgate.toml in `cwd` or a folder above; or None.
 
+    The first of that name is the one, also where it is a folder or a link to nowhere, which `load` refuses.
+
     Raises:
         OSError: a folder on the way up cannot be searched.
     """
     cwd = _absolute(cwd)
     if env.get(CONFIG_ENV):
         return cwd / env[CONFIG_ENV]
-    return next((folder / NAME for folder in (cwd, *cwd.parents) if (folder / NAME).is_file()), None)
+    return next((folder / NAME for folder in (cwd, *cwd.parents) if _exists(folder / NAME)), None)
+
+
+def _exists(file: Path) -> bool:
+    """Whether there is anything of that name, readable or not: a parent's limits never stand in for a broken file."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _absolute(path: Path) -> Path:
@@ -115,6 +126,9 @@ def _text(file: Path, key: str) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
+        if file.is_symlink():
+            problem = f"it is a link to {os.readlink(file)}, and there is no such file"  # noqa: PTH115 - as it is written
+            raise ConfigError(problem, file=str(file), key=key) from None
         raise ConfigError("there is no such file; `spendgate init` writes one", file=str(file), key=key) from None
     except UnicodeDecodeError:
         raise ConfigError("this is no text in UTF-8", file=str(file), key=key) from None

@@ -3,7 +3,8 @@
 from typing import Final
 
 TEMPLATE: Final = """\
-# What your programs may spend. `spendgate limits check` says it in words; docs/configuration.md has every key.
+# What your programs may spend. `spendgate limits check` says it in words;
+# `spendgate config show --origin` lists every setting.
 # Lines that begin with # and no blank are examples: take the # away to use them.
 
 [gate]
@@ -14,6 +15,12 @@ timezone = "UTC"                  # where a "day", "week" or "month" begins and 
 [store]
 url = "sqlite:///.spendgate/ledger.db"   # one ledger for all programs on this machine, beside this file
 unavailable = "refuse"            # when the ledger cannot be read: "allow" lets calls pass, counted and reported
+
+# What a call of a model may be sent and may write, where the call does not say: what is set aside for it. Without these
+# it is the model's whole context, for a large model more than a limit of $5 has room for.
+#[estimate]
+#max_input_tokens = 50000
+#max_output_tokens = 4096
 
 # Four limits. Each is a whole of its own: a call is sent only where it fits into every one of them.
 # A runaway of a night stops at the first, a leak of a day at the third, and 25 services just under their own limits
