@@ -66,6 +66,25 @@ def test_broken_lines_are_named(desk: Desk) -> None:
     assert "calls.jsonl:3: NaN" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["codex", "claude-code"])
+def test_a_log_of_another_format_is_no_success(desk: Desk, name: str) -> None:
+    """Where no line is a record of the format that was named, the exit code is 1 and the remedy is said."""
+    path = log(desk.folder / "calls.jsonl", *costs("1", "2"))
+    for command in ("import", "replay"):
+        said = desk.fails(command, "--format", name, path, code=1)
+        assert "2 lines were no records of the format" in said
+        assert "--format auto" in said
+    assert desk.json("import", "--dry-run", "--format", name, path, code=1)["foreign"] == 2
+
+
+def test_foreign_lines_among_others_are_counted(desk: Desk) -> None:
+    """Lines that are no records of the format are counted; where others are, that is no problem."""
+    meta = {"type": "session_meta", "timestamp": "2026-10-26T07:33:20Z", "payload": {"id": "s"}}
+    result = desk.run("import", log(desk.folder / "rollout.jsonl", meta, {"a": 1}))
+    assert result.exit_code == 0
+    assert "1 line was no record of the format" in result.stderr
+
+
 def test_many_broken_lines_are_counted(desk: Desk) -> None:
     """The first twenty are shown, all are counted."""
     result = desk.run("import", log(desk.folder / "calls.jsonl", *costs("1"), *["{"] * 50))
@@ -96,6 +115,7 @@ def test_import_says_it_in_json(desk: Desk) -> None:
         "dry_run": False,
         "broken": 1,
         "broken_lines": [{"source": "calls.jsonl", "line": 2, "problem": "it is not JSON", "text": "{oops"}],
+        "foreign": 0,
         "unpriced": 0,
         "unpriced_models": {},
     }

@@ -91,6 +91,9 @@ def tell_problems(counts: Counts) -> None:
             say(f"  {line}")
         if counts.broken > SHOWN_BROKEN:
             say(f"  ... and {counted(counts.broken - SHOWN_BROKEN, 'more line')}")
+    if counts.foreign:
+        were = "line was no record" if counts.foreign == 1 else "lines were no records"
+        say(f"spendgate: {counts.foreign:,} {were} of the format, and passed over.")
     if counts.unpriced:
         models = sorted(counts.unpriced_models.items(), key=lambda pair: (-pair[1], pair[0]))
         named = ", ".join(f"{model or '(no name)'} ({number:,})" for model, number in models[:SHOWN_BROKEN])
@@ -109,6 +112,7 @@ def problems_data(counts: Counts) -> dict[str, Any]:
     return {
         "broken": counts.broken,
         "broken_lines": lines,
+        "foreign": counts.foreign,
         "unpriced": counts.unpriced,
         "unpriced_models": counts.unpriced_models,
     }

@@ -11,9 +11,9 @@ from typing import Any
 
 from spendgate.call import Call, tags_from
 from spendgate.errors import AmountError
-from spendgate.history.lines import Record, records
+from spendgate.history.lines import Record, records_of
 from spendgate.history.past import count_of, past_call, price, stated, table_of, tag, text_of
-from spendgate.history.results import BrokenLine, Imported, ImportOptions, LineError
+from spendgate.history.results import BrokenLine, ForeignLine, Imported, ImportOptions, LineError
 from spendgate.history.when import instant_of
 from spendgate.money import nanos
 from spendgate.pricing.usage import Usage
@@ -50,11 +50,16 @@ def is_ours(data: dict[str, Any]) -> bool:
     return data.get("type") in _KINDS and bool({"sessionId", "leafUuid", "messageId"} & data.keys())
 
 
+def _is_near(data: dict[str, Any]) -> bool:
+    """Whether a record belongs here once the format is named: also an answer that misses what it needs."""
+    return is_ours(data) or ("payload" not in data and ("message" in data or data.get("type") in _KINDS))
+
+
 def read(lines: Iterable[str | bytes], options: ImportOptions) -> Iterator[Imported]:
     """The calls of a transcript, each once."""
     pending: dict[str, _Answer] = {}
-    for record in records(lines):
-        if isinstance(record, BrokenLine):
+    for record in records_of(SERVICE, _is_near, lines):
+        if isinstance(record, BrokenLine | ForeignLine):
             yield record
             continue
         try:

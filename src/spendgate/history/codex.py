@@ -14,9 +14,9 @@ from typing import Any
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND
 from spendgate.errors import AmountError
-from spendgate.history.lines import Record, records
+from spendgate.history.lines import Record, records_of
 from spendgate.history.past import count_of, past_call, price, table_of, tag, text_of
-from spendgate.history.results import BrokenLine, Imported, ImportOptions, LineError
+from spendgate.history.results import BrokenLine, ForeignLine, Imported, ImportOptions, LineError
 from spendgate.history.when import instant_of
 from spendgate.ledger import Entry
 from spendgate.pricing.usage import Usage
@@ -42,8 +42,8 @@ def is_ours(data: dict[str, Any]) -> bool:
 def read(lines: Iterable[str | bytes], options: ImportOptions) -> Iterator[Imported]:
     """The calls of one session's transcript."""
     session = _Session(options)
-    for record in records(lines):
-        if isinstance(record, BrokenLine):
+    for record in records_of(SERVICE, is_ours, lines):
+        if isinstance(record, BrokenLine | ForeignLine):
             yield record
             continue
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from spendgate.errors import SpendgateError
 from spendgate.history import claude_code, codex, cost_log, ledger_lines
 from spendgate.history.lines import Record, files_in, read_lines, records
-from spendgate.history.results import BrokenLine, Imported, ImportOptions
+from spendgate.history.results import BrokenLine, ForeignLine, Imported, ImportOptions
 
 LOOKED_AT = 200
 """How many lines are looked at to tell a format."""
@@ -122,7 +122,7 @@ def _once(results: Iterable[Imported]) -> Iterator[Imported]:
     """Leaves out calls that came already: transcripts of resumed sessions repeat each other."""
     seen: set[int] = set()
     for result in results:
-        if not isinstance(result, BrokenLine):
+        if not isinstance(result, BrokenLine | ForeignLine):
             key = hash(result.id)
             if key in seen:
                 continue

@@ -7,13 +7,13 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
-from spendgate.history.results import SHOWN_CHARS, BrokenLine
+from spendgate.history.results import SHOWN_CHARS, BrokenLine, ForeignLine
 
 MAX_LINE_BYTES = 64 << 20
 """A longer line is no record, but something else altogether."""
@@ -49,6 +49,24 @@ def records(lines: Iterable[str | bytes]) -> Iterator[Record | BrokenLine]:
                 continue
         if text.strip():
             yield _record(number, text)
+
+
+def records_of(
+    name: str, is_ours: Callable[[dict[str, Any]], bool], lines: Iterable[str | bytes]
+) -> Iterator[Record | BrokenLine | ForeignLine]:
+    """Every record of one format; other objects are foreign lines. Where all are, a broken line says so at the end."""
+    ours, foreign = 0, 0
+    for record in records(lines):
+        if isinstance(record, BrokenLine):
+            yield record
+        elif is_ours(record.data):
+            ours += 1
+            yield record
+        else:
+            foreign += 1
+            yield ForeignLine()
+    if foreign and not ours:
+        yield BrokenLine(1, f"no line of it is a record of the format {name}; --format auto finds out what it is")
 
 
 def read_lines(path: Path) -> Iterator[bytes]:

@@ -32,7 +32,12 @@ class BrokenLine:
         return f"{where}: {self.problem}" + f": {self.text}" * bool(self.text)
 
 
-Imported = Entry | BrokenLine
+@dataclass(frozen=True, slots=True)
+class ForeignLine:
+    """A line that is a JSON object, but no record of the format that is read."""
+
+
+Imported = Entry | BrokenLine | ForeignLine
 
 
 class LineError(ValueError):
@@ -57,11 +62,13 @@ class ImportOptions:
 class Counts:
     """What an import came to. `usd` is in nano-dollars; `unpriced` entries weigh no dollars until a price is declared.
 
+    `foreign` lines are no records of the format, which is no problem where others are.
     `added` and `known` are what the ledger took and what it had already; `unpriced_models` counts by resource.
     """
 
     entries: int = 0
     broken: int = 0
+    foreign: int = 0
     priced: int = 0
     unpriced: int = 0
     usd: int = 0
@@ -80,6 +87,8 @@ class Counts:
         for result in results:
             if isinstance(result, BrokenLine):
                 self._count_broken(result)
+            elif isinstance(result, ForeignLine):
+                self.foreign += 1
             else:
                 self._count(result)
                 yield result
