@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.cli.conftest import Desk
+from tests.cli.conftest import CONFIG, Desk
 
 
 def test_a_call_from_hold_to_settle(desk: Desk) -> None:
@@ -43,7 +43,29 @@ def test_a_refusal_is_exit_code_one(desk: Desk) -> None:
 
 def test_an_unknown_price_is_refused(desk: Desk) -> None:
     """Without a price and without --at-most a limit in dollars cannot be kept: exit code 1."""
-    assert "no price is known" in desk.fails("hold", "--service", "nightly", code=1)
+    assert "no price is known" in desk.fails("hold", "--service", "nightly", "--resource", "unheard.of", code=1)
+
+
+def test_a_hold_says_what_or_how_much(desk: Desk) -> None:
+    """Neither a resource nor an amount is wrong use; an amount alone needs no price, now or later."""
+    assert "--at-most" in (said := desk.fails("hold", "--service", "nightly"))
+    assert "--resource" in said
+    desk.ok("settle", desk.ok("hold", "--service", "nightly", "--at-most", "0.02").strip(), "--cost", "0.01")
+    assert desk.json("prices", "check")["unknown_now"] == []
+
+
+def test_calls_and_tiers_are_priced(desk: Desk) -> None:
+    """A hold for several calls sets several prices aside, and a service tier its own price."""
+    assert desk.json("hold", "--service", "n", "--resource", "clearbit.enrich", "--calls", "3")["at_most"] == "0.012"
+    desk.configure(f'{CONFIG}service_tiers = {{ priority = "2" }}\n')
+    tier = ["--resource", "clearbit.enrich", "--service-tier"]
+    assert desk.json("hold", "--service", "n", *tier, "priority")["at_most"] == "0.008"
+
+
+def test_no_input_is_stated_as_zero(desk: Desk) -> None:
+    """An input of 0 tokens is a statement, not the model's whole context."""
+    model = ["--provider", "anthropic", "--resource", "claude-haiku-4-5", "--max-output-tokens", "100"]
+    assert desk.json("hold", "--service", "n", *model, "--input-tokens", "0")["at_most"] == "0.0005"
 
 
 def test_the_rate_card_stands_in_for_amounts(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 
 from spendgate.answers import Receipt
+from spendgate.cli.pricing_gaps import UNNAMED
 from spendgate.cli.printing import json_option, print_json, say
 from spendgate.cli.session import Session
 from spendgate.errors import AmountError
@@ -34,7 +35,7 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @click.command(short_help="Set money aside for a call.")
 @click.option("--service", default="", help="For whom the call is made.")
 @click.option("--at-most", metavar="USD", help="The most it can cost, such as 0.02. Without it the price book says.")
-@click.option("--resource", default="shell", show_default=True, help="What is paid for: an API, or a model's name.")
+@click.option("--resource", help="What is paid for: an API, or a model's name. Without it, say --at-most.")
 @click.option("--provider", default="", help="Whose model it is; leave it out for other APIs.")
 @click.option("--task", default="", help="The job the call belongs to.")
 @click.option("--key", default="", help="The piece of work the call is for.")
@@ -43,6 +44,8 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--unit", "units", multiple=True, callback=pairs, metavar="NAME=AMOUNT", help="Such as rows=500.")
 @click.option("--input-tokens", type=click.IntRange(0), help="The most tokens a model is sent.")
 @click.option("--max-output-tokens", type=click.IntRange(0), help="The cap on what a model may write.")
+@click.option("--calls", type=click.IntRange(1), help="How many calls it is billed as; 1 unless said.")
+@click.option("--service-tier", default="", help="The provider's name for a faster or slower service.")
 @click.option("--batch", is_flag=True, help="Priced as a batch call; it may run 25 hours before it lapses.")
 @click.option("--wait", default="0", metavar="SECONDS", help="How long to wait for room.")
 @json_option
@@ -59,8 +62,13 @@ def hold(session: Session, /, as_json: bool, **given: Any) -> None:
       curl ... && spendgate settle "$id" --cost 0.003
       spendgate hold --service nightly --provider anthropic --resource claude-haiku-4-5 --input-tokens 2000
     """  # noqa: D301 - click reads the \b itself
+    resource = given.pop("resource")
+    if resource is None:
+        if given["at_most"] is None:
+            raise click.UsageError("say what it can cost with --at-most, or what is paid for with --resource")
+        resource = UNNAMED
     with session.gate() as gate:
-        reservation = gate.reserve(resource=given["resource"], **_stated(given))
+        reservation = gate.reserve(resource=resource, **_stated(given))
     found = reservation.id or NOTHING_HELD
     if found == NOTHING_HELD:
         say("spendgate: nothing was set aside: the gate is off, or the ledger is away and calls may pass.")
@@ -73,7 +81,9 @@ def hold(session: Session, /, as_json: bool, **given: Any) -> None:
 def _stated(given: Mapping[str, Any]) -> Stated:
     """What was said on the command line, without what was not."""
     stated: Any = {
-        name: value for name, value in given.items() if name != "resource" and value not in (None, "", {}, False)
+        name: value
+        for name, value in given.items()
+        if value is not None and value is not False and value not in ("", {})
     }
     if "wait" in stated and stated["wait"] == "0":
         del stated["wait"]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook
 
 NEVER = 1 << 62
+UNNAMED = "shell"
+"""The resource of calls that `spendgate hold` makes with an amount alone: it needs no price."""
 GROUPS = ("provider", "resource", "priced", "state")
 
 
@@ -51,7 +53,7 @@ def find_gaps(store: Store | None, book: "PriceBook", now_at: int) -> Gaps:
     return Gaps(
         unpriced=gaps_of(found, "unpriced"),
         by_pattern=gaps_of(found, "pattern"),
-        unknown_now=[Gap(*name) for name in sorted(known) if not _has_price(book, *name, now_at)],
+        unknown_now=[Gap(*name) for name in sorted(known - {("", UNNAMED)}) if not _has_price(book, *name, now_at)],
         never_used=_never_used(book, known),
         resources=len(known),
         source=snapshot.source(),
