@@ -38,6 +38,16 @@ def test_a_breaker_ends_by_itself(desk: Desk) -> None:
     assert desk.json("breaker", "list") == {"breakers": []}
 
 
+def test_a_second_trip_says_what_it_replaces(desk: Desk) -> None:
+    """A breaker tripped again takes the new end, and says which end and which count are gone."""
+    assert desk.json("breaker", "trip", "research", "--reason", "first", "--for", "1m")["replaced"] is None
+    desk.fails("hold", "--service", "research", "--at-most", "0.02", code=1)
+    said = desk.run("breaker", "trip", "research", "--reason", "again").stderr
+    assert "refused until it is reset" in said
+    assert "replaces the trip of 12:00:00 UTC (first), until 12:01:00 UTC, which had refused 1 call, $0.02" in said
+    assert desk.json("breaker", "trip", "research", "--reason", "third")["replaced"]["reason"] == "again"
+
+
 def test_globs_over_any_field(desk: Desk) -> None:
     """A scope may be a glob over a field that limits can match, tags included."""
     desk.ok("breaker", "trip", "model=*opus*", "--reason", "dear")

@@ -64,6 +64,12 @@ def test_without_a_configuration_it_says_how_to_begin(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_slip_in_a_command_is_named(desk: Desk) -> None:
+    """A misspelt command names the nearest one; one that is near to none names the help."""
+    assert "Did you mean `status`?" in desk.fails("statsu")
+    assert "`spendgate --help`" in desk.fails("xyzzy")
+
+
 def test_a_slip_in_the_configuration_is_named(desk: Desk) -> None:
     """An unknown key is an error with file, line and the nearest known name."""
     desk.configure('[[limits]]\nusd = "5.00"\nwindw = "1h"\n')

@@ -91,17 +91,29 @@ def trip(
     settings, now_at = session.settings(), session.clock.now()
     reset_at = None if length is None else now_at + length
     with session.store(settings) as store:
+        before = next((one for one in store.breakers(now_at) if (one.field, one.pattern) == (field, pattern)), None)
         event = store.trip(Breaker(field, pattern, now_at, reason, reset_at), actor(), now_at)
     session.tell(settings, [event])
     if as_json:
-        print_json({"scope": event.scope, "since": iso(event.at), "reason": reason, "reset_at": iso(reset_at)})
+        data = {"scope": event.scope, "since": iso(event.at), "reason": reason, "reset_at": iso(reset_at)}
+        print_json({**data, "replaced": as_data(before) if before else None})
         return
     until = f"until {clock_time(reset_at, now_at)}" if reset_at else "until it is reset"
     target = "--all" if (field, pattern) == EVERY else _quoted(event.scope)
     say(f"Tripped: every call of {_spoken(event.scope)} is refused {until}.")
+    if before is not None:
+        say(_replaced(before, now_at))
     say(f"`spendgate breaker reset {target}` lets calls through again.")
     if settings.mode != "enforce":
         say(f"mode is {settings.mode!r} in {settings.file}: programs with this setting do not refuse anything.")
+
+
+def _replaced(before: Breaker, now_at: int) -> str:
+    """What a second trip takes the place of: its end and its count are gone."""
+    end = f"until {clock_time(before.reset_at, now_at)}" if before.reset_at else "until reset"
+    refused = f"{counted(before.refused_calls, 'call')}, {dollars(before.refused_usd)}"
+    since = clock_time(before.since_at, now_at)
+    return f"It replaces the trip of {since} ({before.reason}), {end}, which had refused {refused}; it counts anew."
 
 
 @breaker.command()
