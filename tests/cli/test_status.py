@@ -195,7 +195,7 @@ def test_watching_outlives_a_fault(desk: Desk) -> None:
 
 
 def terminal(desk: Desk, *args: str, **env: str) -> str:
-    """What a command writes to a terminal of 100 columns."""
+    """What a command writes to a terminal, of 100 columns unless `COLUMNS` says otherwise."""
     ours, theirs = pty.openpty()
     environment = {"PATH": os.environ["PATH"], "COLUMNS": "100", "LINES": "40", "TERM": "xterm", **env}
     command = [sys.executable, "-m", "spendgate", *args]
@@ -230,3 +230,13 @@ def test_lines_fit_the_terminal(desk: Desk) -> None:
     shown = terminal(desk, "status", NO_COLOR="1").splitlines()
     assert max(map(len, shown[:4])) <= 100
     assert name in desk.ok("status")
+
+
+@pytest.mark.parametrize("columns", [40, 50, 70, 90])
+def test_a_narrow_terminal_shows_whole_amounts(desk: Desk, columns: int) -> None:
+    """Where there is no room for every column, some are left out; what is left is shown whole at any width."""
+    terminal(desk, "hold", "--service", "research-with-a-long-name", "--at-most", "1.234567891")
+    shown = terminal(desk, "status", NO_COLOR="1", COLUMNS=str(columns)).splitlines()
+    assert max(map(len, shown[:3])) <= columns
+    assert "$3.765432109" in shown[1]
+    assert "$…" not in "".join(shown)

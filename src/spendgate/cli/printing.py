@@ -113,12 +113,12 @@ def aligned(amounts: Sequence[int], least: int = 2) -> list[str]:
 def span(length: int) -> str:
     """About how long: two units, the greater one first; `length` in microseconds.
 
-    >>> span(90 * MINUTE), span(3 * DAY + 2 * HOUR), span(5 * SECOND), span(59 * SECOND + 1)
-    ('1h 30m', '3d 2h', '5s', '1m')
+    >>> span(90 * MINUTE), span(3 * DAY + 2 * HOUR), span(DAY), span(5 * SECOND), span(59 * SECOND + 1)
+    ('1h 30m', '3d 2h', '24h', '5s', '1m')
     """
     length = -(-max(length, 0) // SECOND) * SECOND
     for unit, name, below, lower in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "m"), (MINUTE, "m", SECOND, "s")):
-        if length >= unit:
+        if length >= (2 * DAY if unit == DAY else unit):
             whole, rest = divmod(length, unit)
             return f"{whole}{name} {rest // below}{lower}" if rest // below else f"{whole}{name}"
     return f"{length // SECOND}s"
@@ -158,11 +158,15 @@ def _is_unicode() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column: its title, whether it is numbers (set right), and whether it may be cut to fit a terminal."""
+    """A table's column: its title, whether it is numbers (set right), and how it gives way to fit a terminal.
+
+    It may be `cut`; or it is left out whole, the column of the greatest `drop` first, before any other is cut short.
+    """
 
     title: str
     right: bool = False
     cut: bool = False
+    drop: int = 0
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], indent: str = "") -> str:
@@ -172,10 +176,31 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], indent: str 
     shown = [columns[i] for i in used]
     cells = [[row[i] for i in used] for row in cells]
     widths = [max(width(text) for text in (c.title, *(row[i] for row in cells))) for i, c in enumerate(shown)]
+    kept = _kept(shown, widths, len(indent))
+    shown, widths = [shown[i] for i in kept], [widths[i] for i in kept]
+    cells = [[row[i] for i in kept] for row in cells]
     _fit(shown, widths, len(indent))
     lines = [_line([click.style(c.title, bold=True) for c in shown], shown, widths)]
     lines += [_line(row, shown, widths) for row in cells]
     return "\n".join((indent + line).rstrip() for line in lines)
+
+
+def _kept(columns: Sequence[Column], widths: Sequence[int], indent: int) -> list[int]:
+    """The columns that a terminal has room for once those that may be cut are cut."""
+    kept = list(range(len(columns)))
+    if not is_terminal():
+        return kept
+    least = [_least(column, wide) if column.cut else wide for column, wide in zip(columns, widths, strict=True)]
+    room = shutil.get_terminal_size().columns - indent
+    for i in sorted(kept, key=lambda i: -columns[i].drop):
+        if columns[i].drop and sum(least[i] + 2 for i in kept) - 2 > room:
+            kept.remove(i)
+    return kept
+
+
+def _least(column: Column, wide: int) -> int:
+    """How narrow a column may be cut."""
+    return min(wide, max(width(column.title), 8))
 
 
 def _fit(columns: Sequence[Column], widths: list[int], indent: int) -> None:
@@ -185,9 +210,9 @@ def _fit(columns: Sequence[Column], widths: list[int], indent: int) -> None:
     excess = indent + sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
     for i, column in sorted(enumerate(columns), key=lambda pair: -widths[pair[0]]):
         if excess > 0 and column.cut:
-            less = min(excess, widths[i] - max(width(column.title), 8))
-            widths[i] -= max(less, 0)
-            excess -= max(less, 0)
+            less = min(excess, widths[i] - _least(column, widths[i]))
+            widths[i] -= less
+            excess -= less
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:

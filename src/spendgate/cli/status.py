@@ -154,13 +154,13 @@ def _table(view: View) -> str:
     columns = (
         *(
             Column("limit", cut=True),
-            Column("allows"),
+            Column("allows", drop=3),
             Column("scope", cut=True),
             Column("used"),
             Column("used" if is_narrow() else "", right=True),
         ),
-        *(Column("spent", right=True), Column("held", right=True), Column("left", right=True)),
-        *(Column("frees"), Column("refused")),
+        *(Column("spent", right=True, drop=2), Column("held", right=True, drop=4), Column("left", right=True)),
+        *(Column("frees", drop=1), Column("refused", drop=5)),
     )
     every = [one for limit in view.rows for one in limit.shown]
     spent, held, left = (_amounts(every, part) for part in ("spent", "held", "headroom"))
