@@ -93,3 +93,16 @@ def test_lowering_below_what_is_spent_blocks_at_once(desk: Desk) -> None:
     desk.configure(CONFIG.replace('"5.00"', '"2.00"'))
     desk.ok("limits", "apply")
     desk.fails("hold", "--service", "research", "--at-most", "0.01", code=1)
+
+
+def test_a_webhook_in_the_clear_is_hinted_at(desk: Desk) -> None:
+    """A webhook over http is pointed out, unless it stays on this machine."""
+    desk.configure(f'{CONFIG}\n[notify]\nwebhook = "http://hooks.example.com/T0/secret"\n')
+    (remark,) = desk.json("limits", "check")["remarks"]
+    assert (remark["severity"], "hooks.example.com" in remark["text"], "secret/" in remark["text"]) == (
+        "hint",
+        True,
+        False,
+    )
+    desk.configure(f'{CONFIG}\n[notify]\nwebhook = "http://127.0.0.1:8080/"\n')
+    assert desk.json("limits", "check")["remarks"] == []

@@ -1,6 +1,6 @@
 """`spendgate limits`: what the limits say in words, which are in force, and putting others in force."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,9 @@ from spendgate.clock import moment
 from spendgate.explain import Remark, remarks, sentence
 from spendgate.ledger import LimitsVersion
 from spendgate.limits import Limit, LimitSet
+
+if TYPE_CHECKING:
+    from spendgate.config import Settings
 
 Change = tuple[str, str]
 """How a limit changed (`added`, `changed`, `removed`), and what it says now, or said."""
@@ -32,7 +35,7 @@ def check(session: Session, as_json: bool) -> None:
       spendgate --config staging/spendgate.toml limits check
     """  # noqa: D301 - click reads the \b itself
     settings = session.settings()
-    found = remarks(settings.limits, settings.prices)
+    found = [*remarks(settings.limits, settings.prices), *_in_clear(settings)]
     problem = any(one.severity == "problem" for one in found)
     if as_json:
         data = [{"severity": one.severity, "text": one.text, "limits": list(one.limits)} for one in found]
@@ -45,6 +48,13 @@ def check(session: Session, as_json: bool) -> None:
         show_remarks(found)
     if problem:
         click.get_current_context().exit(1)
+
+
+def _in_clear(settings: "Settings") -> list[Remark]:
+    from spendgate.config.notify import in_clear
+
+    text = "The webhook to {} is not encrypted, and its URL is a secret to whoever reads along: write https://."
+    return [Remark("hint", text.format(host)) for host in in_clear(settings.notify)]
 
 
 def show_remarks(found: list[Remark]) -> None:

@@ -1,8 +1,9 @@
 """The `[notify]` tables: who is told what. A secret is named by its environment variable, never needed in the file."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from spendgate.alerts.routes import EVENT_KINDS, MAX_TIMEOUT_S, Route, RouteKind, Security, Smtp
 from spendgate.clock import SECOND
@@ -31,6 +32,21 @@ def read_routes(document: Document) -> tuple[Route, ...]:
         path = (SECTION, position) if listed else (SECTION,)
         routes += _routes(Table.at(document, path, SECTION, data))
     return tuple(routes)
+
+
+def in_clear(routes: Iterable[Route]) -> list[str]:
+    """The hosts of webhooks that are told without encryption, off this machine."""
+    parts = [urlsplit(route.target[0]) for route in routes if route.kind == "webhook"]
+    return [part.hostname for part in parts if part.scheme == "http" and part.hostname and not is_local(part.hostname)]
+
+
+def is_local(host: str) -> bool:
+    """Whether a host's name or address is this machine.
+
+    >>> is_local("127.0.0.2"), is_local("localhost"), is_local("hooks.example.com")
+    (True, True, False)
+    """
+    return host in LOCAL or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
 def _routes(table: Table) -> list[Route]:
