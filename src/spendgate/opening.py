@@ -87,9 +87,13 @@ def put_in_force(settings: "Settings", store: Store, now_at: int) -> bool:
     """Applies the file's limits, unless the ledger keeps its own; a ledger that has none yet always takes them."""
     if settings.mode == "off" or store.fault():
         return False
-    if settings.limits_from == "ledger" and store.limits().version:
+    before, source = store.limits(), str(settings.file or "")
+    if settings.limits_from == "ledger" and before.version:
         return False
-    return store.apply_limits(settings.limits, str(settings.file or ""), actor(), now_at)
+    is_new = store.apply_limits(settings.limits, source, actor(), now_at)
+    if is_new and before.version and before.source != source:
+        log.warning("spendgate: the limits of %s now hold for every process, not those of %s", source, before.source)
+    return is_new
 
 
 def actor() -> Actor:

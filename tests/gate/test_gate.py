@@ -681,3 +681,15 @@ def test_an_id_must_be_text(gate: Gate) -> None:
     """`None` is no reservation."""
     with pytest.raises(AmountError, match="hold_id"):
         gate.settle(None, "1")  # type: ignore[arg-type]
+
+
+def test_a_file_that_overrules_another_is_said(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Two files over one ledger: whoever opens last decides, and the log names both."""
+    for name, amount in (("one", "5"), ("two", "500")):
+        url = f"sqlite:///{tmp_path}/ledger.db"
+        config = f'[store]\nurl = "{url}"\n[[limits]]\nusd = "{amount}"\nwindow = "1h"\n'
+        (tmp_path / f"{name}.toml").write_text(config)
+        spendgate.open(tmp_path / f"{name}.toml").close()
+    (record,) = [record for record in caplog.records if record.name == "spendgate"]
+    assert "two.toml" in record.getMessage()
+    assert "one.toml" in record.getMessage()
