@@ -124,6 +124,13 @@ def episode_over(limit: Limit, counter: Counter) -> bool:
     return counter.blocked_at != 0 and counter.used * 10 < limit.amount * REARM
 
 
+def blocked(limit: Limit, counter: Counter, *, recent: bool) -> bool:
+    """Whether a scope stands as blocked: no room is left, or nothing has got through since a `recent` refusal."""
+    if not counter.blocked_at:
+        return False
+    return counter.used * 10 >= limit.amount * REARM or (recent and counter.used == 0)
+
+
 def episode_kind(limit: Limit, counter: Counter, refuses: bool) -> int:
     """The bit of the episode that a refusal begins now; the graver, the smaller: 0 where no room is left at all."""
     if not refuses:

@@ -292,7 +292,7 @@ ALL = (
     Fault(
         "what was lost weighs on nobody",
         "stores/posting.py",
-        "return self._counter(limit, limit_id, EVERY).used",
+        "return counter.used if counter else 0",
         "return 0",
         "tests",
     ),
@@ -312,7 +312,7 @@ ALL = (
     ),
     Fault(
         "every refusal is told",
-        "stores/posting.py",
+        "stores/telling.py",
         "if begins_episode(counter, kind):",
         "if kind:",
         "tests",

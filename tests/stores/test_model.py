@@ -64,12 +64,12 @@ class Ledgers(RuleBasedStateMachine):
     """One ledger, asked through one or two handles in turn, beside its model."""
 
     open_store: Callable[[Path], Store]
-    handles_count = 1
+    shared = False
 
-    @initialize(limits=LIMITS)
-    def start(self, limits: list[tuple[str, int]]) -> None:
+    @initialize(limits=LIMITS, handles=st.integers(1, 2))
+    def start(self, limits: list[tuple[str, int]], handles: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="spendgate-model-"))
-        self.handles = [type(self).open_store(self.folder) for _ in range(self.handles_count)]
+        self.handles = [type(self).open_store(self.folder) for _ in range(handles if self.shared else 1)]
         self.turn = 0
         self.model = Model()
         self.now = START_AT
@@ -419,10 +419,10 @@ class MemoryLedgers(Ledgers):
 
 
 class SqliteLedgers(Ledgers):
-    """A file, through two handles that do not know of each other."""
+    """A file, through one handle or through two that do not know of each other."""
 
     open_store = staticmethod(lambda folder: SqliteStore(folder / "ledger.db"))  # type: ignore[assignment]
-    handles_count = 2
+    shared = True
 
 
 class CrowdedLedgers(MemoryLedgers):

@@ -5,19 +5,12 @@ Read `Posting.hold` top to bottom: it is the one atomic step that everything els
 
 import json
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from spendgate.admission import (
-    OBSERVED_ONLY,
-    TOO_LARGE,
     Counter,
     Verdict,
-    begins_episode,
-    crossed,
-    episode_kind,
-    episode_over,
     judge,
 )
 from spendgate.clock import SECOND
@@ -25,7 +18,6 @@ from spendgate.errors import ReservationStateError
 from spendgate.ledger import (
     Breaker,
     Entry,
-    Event,
     Held,
     HoldRequest,
     Outcome,
@@ -40,6 +32,7 @@ from spendgate.stores import counting
 from spendgate.stores.breakers import blocks, read_breaker
 from spendgate.stores.force import InForce
 from spendgate.stores.tables import NEVER, Meta, Tables
+from spendgate.stores.telling import Telling
 from spendgate.stores.weighing import check_request, check_weight, settled_weight
 
 LAPSE_BATCH = 64
@@ -65,16 +58,14 @@ class _Judged:
         return verdict.kind == "fits" and not verdict.mark and verdict.next_at == self.counter.next_at
 
 
-class Posting:
-    """What one transaction books at one instant. `events` are the changes of state that it made."""
+class Posting(Telling):
+    """What one transaction books at one instant."""
 
     def __init__(self, tables: Tables, meta: Meta, force: InForce, at: int, max_scopes: int) -> None:
-        self.tables = tables
+        super().__init__(tables, at)
         self.meta = meta
         self.force = force
-        self.at = at
         self.max_scopes = max_scopes
-        self.events: list[Event] = []
         self._others: tuple[int, ...] = ()
 
     def hold(self, request: HoldRequest) -> Held | Refused | Breaker:
@@ -89,7 +80,7 @@ class Posting:
         if request.enforce and any(one.verdict.kind != "fits" for one in judged):
             return self._refuse(judged, weight)
         entry = self._enter(request, weight, position, judged)
-        return Held(entry.id, weight, self.at, entry.marks, self._told())
+        return Held(entry.id, weight, self.at, entry.marks, self.told())
 
     def book(self, request: HoldRequest) -> Settled:
         """Books a call that has already cost its weight, whatever the limits say."""
@@ -179,19 +170,19 @@ class Posting:
                 scope, counter = self._open(limit, limit_id, own_scope)
             if entry.state is not State.HELD and limit.window.bucket(counted_at) < counter.oldest:
                 continue
-            self._tell_state(limit, scope, counter)
+            self.tell_state(limit, scope, counter)
             if entry.state is State.HELD:
                 counter.held -= before
                 before = 0
             counting.add(self.tables, limit, limit_id, scope, counter, parts=now - before, at=counted_at)
-            self._tell_state(limit, scope, counter)
+            self.tell_state(limit, scope, counter)
             self.tables.put_counter(limit_id, scope, counter)
         self.meta.total += weight.usd - entry.weight.usd
         self.meta.head += 1
         changes |= {"others": self._others, "rev": self.meta.head, "total": self.meta.total}
         done = changed(entry, weight=weight, counted_at=counted_at, **changes)
         self.tables.update(done)
-        return Settled(done, entry.reserved, self._told())
+        return Settled(done, entry.reserved, self.told())
 
     def _weigh(self, request: HoldRequest) -> tuple[Weight, int]:
         """The request's weight with what its tariff charges at this month's position, and that position."""
@@ -256,7 +247,7 @@ class Posting:
         if limit.amount:
             for scope, counter in tables.reclaim_counters(limit_id, limit.window.oldest(self.at)):
                 counter.settled = 0
-                self._tell_state(limit, scope, counter)
+                self.tell_state(limit, scope, counter)
         return tables.count_counters(limit_id) >= self.max_scopes or tables.counter(limit_id, OTHER) is not None
 
     def _lost(self, limit: Limit, limit_id: int) -> int:
@@ -299,16 +290,16 @@ class Posting:
     def _take(self, one: _Judged, weight: Weight, marks: set[str]) -> None:
         """Adds a call's weight to one counter, and what is to be said of that to the marks of its entry."""
         counter, verdict = one.counter, one.verdict
-        self._tell_state(one.limit, one.scope, counter)
+        self.tell_state(one.limit, one.scope, counter)
         if verdict.mark:
             marks.add(verdict.mark)
         if verdict.kind != "fits":
             marks.add("observed")
         if verdict.used_up:
-            self._count_refusal(one, weight, "observed")
+            self.tell_refusal(one.limit, one.scope, one.counter, "observed", parts=one.parts, usd=weight.usd)
         counter.held += one.parts
         counter.next_at = verdict.next_at
-        self._tell_state(one.limit, one.scope, counter)
+        self.tell_state(one.limit, one.scope, counter)
         self.tables.put_counter(one.limit_id, one.scope, counter)
 
     def _refuse(self, judged: list[_Judged], weight: Weight) -> Refused:
@@ -319,11 +310,11 @@ class Posting:
                 continue
             one.counter.next_at = one.verdict.next_at
             if one.verdict.used_up:
-                self._count_refusal(one, weight, "blocked")
+                self.tell_refusal(one.limit, one.scope, one.counter, "blocked", parts=one.parts, usd=weight.usd)
             self.tables.put_counter(one.limit_id, one.scope, one.counter)
             refusals.append(self._refusal(one))
         worst = max(refusals, key=lambda refused: NEVER if refused.retry_after is None else refused.retry_after)
-        return replace(worst, events=self._told())
+        return replace(worst, events=self.told())
 
     def _refusal(self, one: _Judged) -> Refused:
         if one.verdict.kind == "wait":
@@ -342,43 +333,6 @@ class Posting:
         spent = one.counter.settled + one.extra
         return Refused(one.limit, one.scope, spent, one.counter.held, one.parts, frees, wait, one.verdict.reason)
 
-    def _count_refusal(self, one: _Judged, weight: Weight, event: str) -> None:
-        """An episode begins with its first refusal: one event, however many follow. A graver one ends it."""
-        counter = one.counter
-        kind = episode_kind(one.limit, counter, refuses=event == "blocked")
-        if begins_episode(counter, kind):
-            if counter.blocked_at:
-                self._end_episode(one.limit, one.scope, counter)
-            counter.blocked_at = self.at
-            counter.warned |= kind
-            data = {"spent": counter.settled, "held": counter.held, "requested": one.parts, "amount": one.limit.amount}
-            self._tell(event, one.limit, one.scope, data)
-        counter.refused_calls += 1
-        counter.refused_usd += weight.usd
-
-    def _tell_state(self, limit: Limit, scope: str, counter: Counter) -> None:
-        if counter.blocked_at and episode_over(limit, counter):
-            self._end_episode(limit, scope, counter)
-        if limit.thresholds:
-            for index in crossed(limit, counter):
-                data = {"spent": counter.settled, "held": counter.held, "amount": limit.amount}
-                self._tell("warned", limit, scope, {**data, "share": str(limit.warn_at[index])})
-
-    def _end_episode(self, limit: Limit, scope: str, counter: Counter) -> None:
-        data = {"since_at": counter.blocked_at, "spent": counter.settled}
-        data |= {"refused_calls": counter.refused_calls, "refused_usd": counter.refused_usd}
-        self._tell("allowing", limit, scope, data)
-        counter.blocked_at = counter.refused_calls = counter.refused_usd = 0
-        counter.warned &= ~(OBSERVED_ONLY | TOO_LARGE)
-
-    def _tell(self, kind: str, limit: Limit, scope: str, data: Mapping[str, object]) -> None:
-        event = Event(self.at, kind, limit.name, scope, {**data, "unit": limit.unit, "window": str(limit.window)})
-        self.events.append(event)
-        self.tables.add_event(event)
-
-    def _told(self) -> tuple[Event, ...]:
-        return tuple(self.events)
-
     def _tripped(self, request: HoldRequest) -> Breaker | None:
         """The first breaker that blocks the call; those whose time has come are reset."""
         states = json.loads(self.meta.breakers)
@@ -393,9 +347,3 @@ class Posting:
                 state["refused_usd"] += request.weight.usd
         self.meta.breakers = json.dumps(states) if states else ""
         return blocking
-
-    def tell_reset(self, state: dict[str, object], reason: str) -> None:
-        """Records that a breaker lets calls through again, and what it refused meanwhile."""
-        event = Event(self.at, "reset", "", str(read_breaker(state)), {**state, "because": reason})
-        self.events.append(event)
-        self.tables.add_event(event)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from spendgate.admission import episode_over
+from spendgate.admission import blocked
 from spendgate.ledger import Standing
 from spendgate.limits import EVERY
 from spendgate.reservation import State
@@ -27,8 +27,10 @@ def standings(tables: Tables, force: InForce, at: int) -> list[Standing]:
             held = counter.held - leaving.get((limit_id, scope), Tally()).held
             first = min((bucket for bucket, parts in live if parts), default=None)
             frees_at = None if first is None else limit.window.leaves_at(first)
-            over = episode_over(limit, replace(counter, settled=spent, held=held))
-            refused = (0, 0, 0) if over else (counter.blocked_at, counter.refused_calls, counter.refused_usd)
+            stands = replace(counter, settled=spent, held=held)
+            recent = limit.window.bucket(counter.blocked_at) >= oldest
+            refused = (counter.blocked_at, counter.refused_calls, counter.refused_usd)
+            refused = refused if blocked(limit, stands, recent=recent) else (0, 0, 0)
             if any(parts for _, parts in live) or held or refused[0]:
                 found.append(Standing(limit, scope, spent, held, frees_at, *refused))
     return found

@@ -119,6 +119,19 @@ class EpisodeChecks(StoreSetup):
             later = standing(store, START_AT + 2 * HOUR)
             assert later is None or later.blocked_at == 0
 
+    def test_a_call_that_never_fits_stands_as_blocked(self, tmp_path: Path) -> None:
+        """Where every call is too large the scope stands as blocked; not when one gets through, nor a window later."""
+        with self.opened(tmp_path, limit(100)) as store:
+            refused(store.hold(ask(101), START_AT))
+            found = standing(store, START_AT + HOUR - 1)
+            assert found is not None
+            assert (found.blocked_at, found.refused_calls, found.refused_usd) == (START_AT, 1, 101)
+            assert standing(store, START_AT + 2 * HOUR) is None
+            held(store.hold(ask(1), START_AT + MINUTE))
+            found = standing(store, START_AT + MINUTE)
+            assert found is not None
+            assert (found.blocked_at, found.refused_calls) == (0, 0)
+
     def test_waiting_for_ones_pace_is_no_episode(self, tmp_path: Path) -> None:
         """A paced limit has room left: a call that must wait its turn wakes nobody."""
         with self.opened(tmp_path, limit(10, "day", unit="calls", pace_from="0.1")) as store:

@@ -1,0 +1,73 @@
+"""What people are told: the changes of state that a transaction makes become events, once each."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from spendgate.admission import (
+    OBSERVED_ONLY,
+    TOO_LARGE,
+    Counter,
+    begins_episode,
+    crossed,
+    episode_kind,
+    episode_over,
+)
+from spendgate.ledger import Event
+from spendgate.limits import Limit
+from spendgate.stores.breakers import read_breaker
+from spendgate.stores.tables import Tables
+
+
+class Telling:
+    """The events of one transaction at one instant."""
+
+    def __init__(self, tables: Tables, at: int) -> None:
+        self.tables = tables
+        self.at = at
+        self.events: list[Event] = []
+
+    def told(self) -> tuple[Event, ...]:
+        """What the transaction has told so far."""
+        return tuple(self.events)
+
+    def tell_state(self, limit: Limit, scope: str, counter: Counter) -> None:
+        """Says that an episode is over, or that a threshold is reached, where that is so."""
+        if counter.blocked_at and episode_over(limit, counter):
+            self._end_episode(limit, scope, counter)
+        if limit.thresholds:
+            for index in crossed(limit, counter):
+                data = {"spent": counter.settled, "held": counter.held, "amount": limit.amount}
+                self._tell("warned", limit, scope, {**data, "share": str(limit.warn_at[index])})
+
+    def tell_refusal(
+        self, limit: Limit, scope: str, counter: Counter, event: Literal["blocked", "observed"], *, parts: int, usd: int
+    ) -> None:
+        """Counts a refusal. The first one begins an episode: one event, however many follow. A graver one ends it."""
+        kind = episode_kind(limit, counter, refuses=event == "blocked")
+        if begins_episode(counter, kind):
+            if counter.blocked_at:
+                self._end_episode(limit, scope, counter)
+            counter.blocked_at = self.at
+            counter.warned |= kind
+            data = {"spent": counter.settled, "held": counter.held, "requested": parts, "amount": limit.amount}
+            self._tell(event, limit, scope, data)
+        counter.refused_calls += 1
+        counter.refused_usd += usd
+
+    def tell_reset(self, state: dict[str, object], reason: str) -> None:
+        """Says that a breaker lets calls through again, and what it refused meanwhile."""
+        self._add(Event(self.at, "reset", "", str(read_breaker(state)), {**state, "because": reason}))
+
+    def _end_episode(self, limit: Limit, scope: str, counter: Counter) -> None:
+        data = {"since_at": counter.blocked_at, "spent": counter.settled}
+        data |= {"refused_calls": counter.refused_calls, "refused_usd": counter.refused_usd}
+        self._tell("allowing", limit, scope, data)
+        counter.blocked_at = counter.refused_calls = counter.refused_usd = 0
+        counter.warned &= ~(OBSERVED_ONLY | TOO_LARGE)
+
+    def _tell(self, kind: str, limit: Limit, scope: str, data: Mapping[str, object]) -> None:
+        self._add(Event(self.at, kind, limit.name, scope, {**data, "unit": limit.unit, "window": str(limit.window)}))
+
+    def _add(self, event: Event) -> None:
+        self.events.append(event)
+        self.tables.add_event(event)
