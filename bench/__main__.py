@@ -26,7 +26,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Runs the benches that are named, or all of them."""
     asked = _parser().parse_args(args)
     if asked.readme:
-        table.write_readme(figures.read())
+        table.write_pages(figures.read())
         return 0
     names = [name for name in BENCHES if not asked.names or name in asked.names]
     with tempfile.TemporaryDirectory(prefix="spendgate-bench-", dir=asked.dir) as folder:
@@ -45,14 +45,18 @@ def _run(name: str, shelf: Shelf, quick: bool) -> None:
     if not quick:
         kept = figures.read() | {name: result}
         figures.write({one: kept[one] for one in BENCHES if one in kept})
-        table.write_readme(figures.read())
+        table.write_pages(figures.read())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures how fast spendgate is.")
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *BENCHES], help=", ".join(BENCHES))
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller ledgers; only printed, not kept")
-    parser.add_argument("--readme", action="store_true", help="measure nothing, write numbers.json into the README")
+    parser.add_argument(
+        "--readme",
+        action="store_true",
+        help="measure nothing, write numbers.json into the README and docs/benchmarks.md",
+    )
     parser.add_argument("--dir", help="where to make ledgers, instead of the system's folder for temporary files")
     return parser
 

@@ -18,7 +18,8 @@ Unit = Literal["x", "ms", "us", "share", "per_s", "gb", "count"]
 class Figure:
     """One number with what it says. `wanted` is what it must not exceed, or, with `at_least`, not fall below.
 
-    Ratios hold on other machines too, milliseconds are this machine's. Only what is `shown` stands in the README.
+    Ratios hold on other machines too, milliseconds are this machine's. What is `shown` stands in docs/benchmarks.md;
+    the README has a few of these.
     """
 
     name: str

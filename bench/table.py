@@ -1,22 +1,38 @@
-"""The figures as a Markdown table, and their place in the README."""
+"""The figures as Markdown tables: the few that a user cares for in the README, the others in docs/benchmarks.md."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.figures import Figure, Result
 
 README = Path(__file__).parents[1] / "README.md"
+PAGE = README.parent / "docs" / "benchmarks.md"
+PLAIN = {
+    "one_p50_ms": "a booking (set aside and settled), one process: median",
+    "four_p99_ms": "four processes that book without a pause: 99 of 100 bookings take at most",
+    "worst_wait_ms": "four such processes: the longest that one booking took",
+    "store_against_bare": "a booking, against bare SQLite transactions that read and write the same rows",
+    "flat": "a booking in a ledger of 10,000,000 entries, against one of 1,000",
+    "import_ms": "`import spendgate`",
+}
+"""The figures of the README, by name, in plain words."""
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 
 def table(results: dict[str, Result], only_shown: bool = True) -> str:
     """The figures, and below them where and when they were measured."""
-    rows = [
-        f"| {one.text} | {spell(one)} | {wanted(one)} |"
-        for kept in results.values()
-        for one in kept.figures
-        if one.shown or not only_shown
-    ]
+    found = [one for kept in results.values() for one in kept.figures if one.shown or not only_shown]
+    return _table([(one.text, one) for one in found], results)
+
+
+def plain_table(results: dict[str, Result]) -> str:
+    """The few figures of the README, in plain words."""
+    found = {one.name: one for kept in results.values() for one in kept.figures}
+    return _table([(text, found[name]) for name, text in PLAIN.items() if name in found], results)
+
+
+def _table(named: Sequence[tuple[str, Figure]], results: dict[str, Result]) -> str:
+    rows = [f"| {text} | {spell(one)} | {wanted(one)} |" for text, one in named]
     if not rows:
         return ""
     return "\n".join(["| what | measured | wanted |", "|---|---|---|", *rows, "", *conditions(results.values())])
@@ -78,7 +94,8 @@ def put(text: str, found: str) -> str:
     return f"{before}{BEGIN}\n{found}\n{END}{after}" if found else f"{before}{BEGIN}\n{END}{after}"
 
 
-def write_readme(results: dict[str, Result], path: Path = README) -> None:
-    """Puts the table into the README, where there is one."""
-    if path.exists():
-        path.write_text(put(path.read_text(encoding="utf-8"), table(results)), encoding="utf-8")
+def write_pages(results: dict[str, Result], readme: Path = README, page: Path = PAGE) -> None:
+    """Puts the tables into the README and the page of all figures, where there are such files."""
+    for path, found in ((readme, plain_table(results)), (page, table(results))):
+        if path.exists():
+            path.write_text(put(path.read_text(encoding="utf-8"), found), encoding="utf-8")

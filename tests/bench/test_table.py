@@ -6,7 +6,7 @@ import pytest
 
 from bench.figures import Figure, Result, figure, machine, read, result, write
 from bench.measure import Spread
-from bench.table import BEGIN, END, README, amount, put, spell, table, wanted, write_readme
+from bench.table import BEGIN, END, PAGE, PLAIN, README, amount, plain_table, put, spell, table, wanted, write_pages
 
 RATIO = figure("bare", "reserve + settle", "x", Spread(1.834, 1.79, 1.91), wanted=2.0)
 SLOW = Figure("wait", "longest wait", "ms", 120.4, wanted=100.0)
@@ -15,10 +15,19 @@ HIDDEN = Figure("size", "size", "gb", 1.53, shown=False)
 RESULT = Result("2026-11-22", "2 cores", "CPython 3.11.7", "3.54.1", 0.5, 60, (RATIO, SLOW, FAIR, HIDDEN))
 
 
-def test_readme_shows_what_was_measured() -> None:
-    """The table in the README is the one that numbers.json gives, to the letter."""
-    text = README.read_text(encoding="utf-8")
-    assert put(text, table(read())) == text
+def test_pages_show_what_was_measured() -> None:
+    """The tables in the README and on the page of all figures are those that numbers.json gives, to the letter."""
+    for path, found in ((README, plain_table(read())), (PAGE, table(read()))):
+        text = path.read_text(encoding="utf-8")
+        assert put(text, found) == text
+
+
+def test_the_readme_has_few_figures_and_hides_no_missed_target() -> None:
+    """The README has at most six figures, all of them measured, and every one that is not as wanted is among them."""
+    every = {one.name: one for kept in read().values() for one in kept.figures}
+    assert len(PLAIN) <= 6
+    assert set(PLAIN) <= set(every)
+    assert {one.name for one in every.values() if one.kept is False} <= set(PLAIN)
 
 
 def test_numbers_are_measured_as_promised() -> None:
@@ -99,12 +108,13 @@ def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
     """Whatever stands between the markers is replaced, and nothing else; written again, nothing changes."""
     path = tmp_path / "README.md"
     path.write_text(f"# A\n\n{BEGIN}\nold\n{END}\n\nrest\n", encoding="utf-8")
-    write_readme({"a": RESULT}, path)
+    none = tmp_path / "none.md"
+    write_pages({"a": RESULT}, none, path)
     text = path.read_text(encoding="utf-8")
     assert text == f"# A\n\n{BEGIN}\n{table({'a': RESULT})}\n{END}\n\nrest\n"
-    write_readme({"a": RESULT}, path)
+    write_pages({"a": RESULT}, none, path)
     assert path.read_text(encoding="utf-8") == text
-    write_readme({}, path)
+    write_pages({}, none, path)
     assert path.read_text(encoding="utf-8") == f"# A\n\n{BEGIN}\n{END}\n\nrest\n"
 
 
@@ -113,9 +123,9 @@ def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text("# A\n", encoding="utf-8")
     with pytest.raises(ValueError, match="<!-- bench -->"):
-        write_readme({"a": RESULT}, path)
+        write_pages({"a": RESULT}, path, tmp_path / "none.md")
     assert path.read_text(encoding="utf-8") == "# A\n"
-    write_readme({"a": RESULT}, tmp_path / "none.md")
+    write_pages({"a": RESULT}, tmp_path / "none.md", tmp_path / "none.md")
     assert not (tmp_path / "none.md").exists()
 
 

@@ -1,6 +1,9 @@
 """`spendgate limits`: in words, in force, applied, and looked back at."""
 
+import re
+
 from tests.cli.conftest import CONFIG, Desk
+from tests.conftest import ROOT
 
 
 def test_a_config_in_words(desk: Desk) -> None:
@@ -93,6 +96,16 @@ def test_lowering_below_what_is_spent_blocks_at_once(desk: Desk) -> None:
     desk.configure(CONFIG.replace('"5.00"', '"2.00"'))
     desk.ok("limits", "apply")
     desk.fails("hold", "--service", "research", "--at-most", "0.01", code=1)
+
+
+def test_the_example_of_the_readme_is_sound(desk: Desk) -> None:
+    """The configuration that the README shows has no problem, not even a hint."""
+    found = re.search(
+        r"<!-- file: spendgate.toml -->\n```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    assert found is not None
+    desk.configure(found[1])
+    assert desk.json("limits", "check")["remarks"] == []
 
 
 def test_a_webhook_in_the_clear_is_hinted_at(desk: Desk) -> None:
