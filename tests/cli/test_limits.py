@@ -117,5 +117,6 @@ def test_a_webhook_in_the_clear_is_hinted_at(desk: Desk) -> None:
         True,
         False,
     )
+    assert any("not encrypted" in one["text"] for one in desk.json("doctor")["findings"])
     desk.configure(f'{CONFIG}\n[notify]\nwebhook = "http://127.0.0.1:8080/"\n')
     assert desk.json("limits", "check")["remarks"] == []

@@ -77,6 +77,7 @@ def _prices(settings: "Settings", now_at: int) -> Finding:
 
 def _routes(settings: "Settings") -> Iterator[Finding]:
     from spendgate.alerts.routes import resolve
+    from spendgate.config.notify import in_clear
 
     if not settings.notify:
         yield warning("notify", "nobody is told when a limit blocks", "add [notify] to the configuration")
@@ -89,6 +90,9 @@ def _routes(settings: "Settings") -> Iterator[Finding]:
             except ValueError as error:
                 broken = True
                 yield problem("notify", f"{route.label}: {error}", "set it for this program and for your own")
+    for host in in_clear(settings.notify):
+        broken = True
+        yield warning("notify", f"the webhook to {host} is not encrypted", "write https://")
     if not broken:
         labels = ", ".join(route.label for route in settings.notify)
         yield ok("notify", f"{counted(len(settings.notify), 'route')} ({labels}); `spendgate notify test` tries them")

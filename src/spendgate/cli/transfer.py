@@ -118,7 +118,7 @@ def _data(counts: Counts, dry_run: bool) -> dict[str, object]:
 )
 @click.pass_obj
 def export(session: Session, /, *, format_name: str, since: str, until: str | None, output: Path | None) -> None:
-    """Writes entries, and in JSONL the events after them, to stdout or a file. docs/history.md has every field.
+    """Writes entries, and in JSONL the events after them, to stdout or a file.
 
     A file is written beside its place and moved there when it is whole. Its owner alone can read it.
 
