@@ -65,12 +65,16 @@ class LedgerStore(ABC):
         return self._write(posted)
 
     def _in_force(self, tables: Tables, meta: Meta) -> InForce:
-        """The limits that the ledger has in force, whatever this process was opened with."""
-        if self._force.version != meta.limits_version:
+        """The limits that the ledger has in force, whatever this process was opened with.
+
+        Threads read and write at once: `_force` is never read twice.
+        """
+        force = self._force
+        if force.version != meta.limits_version:
             version = tables.limits_version(meta.limits_version)
             limits = version.limits if version else LimitSet(())
-            self._force = InForce(meta.limits_version, limits, tables.limit_ids())
-        return self._force
+            self._force = force = InForce(meta.limits_version, limits, tables.limit_ids())
+        return force
 
     def hold(self, request: HoldRequest, now_at: int) -> Held | Refused | Breaker:
         """Reads every window that applies and sets the money aside, or sets nothing aside."""

@@ -16,17 +16,16 @@ from typing import Literal, TypeVar
 from spendgate.clock import monotonic
 from spendgate.errors import LostTailError, StoreError
 from spendgate.ledger import Actor, Entry, Event, Sum, Totals
-from spendgate.limits import MAX_SCOPES, LimitSet
+from spendgate.limits import MAX_SCOPES
 from spendgate.stores import sqlite_reading as reading
 from spendgate.stores.filelock import FairLock
-from spendgate.stores.force import InForce
 from spendgate.stores.keeping import LedgerStore
 from spendgate.stores.posting import Posting
 from spendgate.stores.sqlite_link import Link
 from spendgate.stores.sqlite_opening import FAULTS, connect, explain, prepare
 from spendgate.stores.sqlite_tables import CHUNK, SqliteTables
 from spendgate.stores.sqlite_tail import Tail
-from spendgate.stores.tables import NEVER, Meta, Tables
+from spendgate.stores.tables import NEVER, Tables
 
 T = TypeVar("T")
 
@@ -87,15 +86,6 @@ class SqliteStore(LedgerStore):
     def _tables(self) -> SqliteTables:
         """The open file; the bench watches it, and nobody else should."""
         return self._writer.tables()
-
-    def _in_force(self, tables: Tables, meta: Meta) -> InForce:
-        """The limits that the ledger has in force. Threads read and write at once: `_force` is never read twice."""
-        force = self._force
-        if force.version != meta.limits_version:
-            version = tables.limits_version(meta.limits_version)
-            limits = version.limits if version else LimitSet(())
-            self._force = force = InForce(meta.limits_version, limits, tables.limit_ids())
-        return force
 
     def _post(self, now_at: int, work: Callable[[Posting], T]) -> T:
         try:
