@@ -15,6 +15,8 @@ from spendgate.limits import Limit
 from spendgate.windows import Calendar
 
 TOLERANCE = 5_000_000
+PAUSE = 3_000_000
+"""How long the throttled limit of the tests pauses."""
 FREE_UNITS, UNIT_PRICE = 2, 4
 """The tariff of the tests: so many units a month are free, every further one costs so many nano-dollars."""
 
@@ -66,6 +68,7 @@ class Model:
                 one.lapse_at -= one.held_at - now_at
                 one.held_at = now_at
             one.counted_at = min(one.counted_at, now_at)
+        self.next_at = {key: min(at, now_at + PAUSE) for key, at in self.next_at.items()}
         self.latest_at = now_at
         return now_at
 

@@ -22,7 +22,7 @@ from spendgate.stores.memory import MemoryStore
 from spendgate.stores.sqlite import SqliteStore
 from spendgate.testing.fakeclock import START_AT
 from spendgate.windows import Calendar, parse_window
-from tests.stores.model import FREE_UNITS, UNIT_PRICE, Model, Reservation, slack, tariff_cost
+from tests.stores.model import FREE_UNITS, PAUSE, UNIT_PRICE, Model, Reservation, slack, tariff_cost
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -43,7 +43,7 @@ LISTED = (
     _limit("tokens", "tokens", 12, "day", zone="Europe/Berlin", per=("service",)),
     _limit("rows", "rows", 8, "1h"),
     _limit("watched", "usd", 5, "30s", at_limit="observe"),
-    _limit("slow", "calls", 3, "20s", at_limit="throttle", throttle_every=3 * SECOND),
+    _limit("slow", "calls", 3, "20s", at_limit="throttle", throttle_every=PAUSE),
     _limit("paced", "usd", 40, "day", pace_from=Decimal("0.5")),
     _limit("long", "usd", 60, "24h", per=("service", "resource")),
 )
@@ -104,10 +104,13 @@ class Ledgers(RuleBasedStateMachine):
     @rule(data=st.data())
     def hold(self, data: st.DataObject) -> None:
         """A call that takes exactly what is left somewhere, or one part more or less, or a small amount; or several."""
+        self._ask(data, data.draw(st.sampled_from((2, 7, 30)), label="lapse"), data.draw(st.sampled_from((1, 1, 4))))
+
+    def _ask(self, data: st.DataObject, lapse_s: int, times: int = 1) -> None:
         at = self.model.decide_at(self.now)
         self.model.lapse(at)
-        request = self._request(data, at)
-        for _ in range(data.draw(st.sampled_from((1, 1, 4)), label="times")):
+        request = self._request(data, at, lapse_s)
+        for _ in range(times):
             self._hold(request, at)
 
     def _hold(self, request: HoldRequest, at: int) -> None:
@@ -254,6 +257,18 @@ class Ledgers(RuleBasedStateMachine):
         near = [self.now + step for step in (1, SECOND, 4 * SECOND)]
         self.now = data.draw(st.sampled_from([*near, *instants]), label="now")
 
+    @rule(data=st.data(), spans=st.permutations((2, 7, 30)))
+    def lapse_in_turn(self, data: st.DataObject, spans: list[int]) -> None:
+        """Reservations of several spans lapse one after the other, with a call at each lapse."""
+        start_at = self.now = max(self.now, self.model.latest_at)
+        for span, passed in zip(spans, (0, 0, 2), strict=True):
+            self.now = start_at + passed * SECOND
+            self._ask(data, span)
+        for passed in (7, 30):
+            self.now = start_at + passed * SECOND
+            self._ask(data, 30)
+            self.the_entries_agree()
+
     @rule(data=st.data(), usd=st.integers(1, 9), beside=st.sampled_from((-1, 0, 1)))
     def leave(self, data: st.DataObject, usd: int, beside: int) -> None:
         """A cost of a bucket's last instant is about to leave a window, leaves it, or has just left."""
@@ -354,7 +369,7 @@ class Ledgers(RuleBasedStateMachine):
         service, resource = data.draw(st.sampled_from((("a", "x1"), ("a", "y"), ("b", "x1"), ("", "y"))), label="call")
         return Call(service=service, resource=resource)
 
-    def _request(self, data: st.DataObject, at: int) -> HoldRequest:
+    def _request(self, data: st.DataObject, at: int, lapse_s: int) -> HoldRequest:
         call = self._call(data)
         weight = {
             "usd": data.draw(st.integers(0, 6), label="usd"),
@@ -375,7 +390,7 @@ class Ledgers(RuleBasedStateMachine):
             SOMEBODY,
             tariff=tariff,
             tariff_units=data.draw(st.integers(1, 3), label="units") if tariff else 0,
-            lapse_after=data.draw(st.sampled_from((2, 7, 30)), label="lapse") * SECOND,
+            lapse_after=lapse_s * SECOND,
             enforce=data.draw(st.sampled_from((True, True, True, False)), label="enforce"),
         )
 
