@@ -286,8 +286,8 @@ ALL = (
     Fault(
         "changed limits are not followed",
         "stores/keeping.py",
-        "if self._force.version != meta.limits_version:",
-        "if not self._force.version:",
+        "if force.version != meta.limits_version:",
+        "if not force.version:",
     ),
     Fault(
         "what was lost weighs on nobody",
