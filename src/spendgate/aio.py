@@ -53,7 +53,7 @@ class Gate:
         deadline_at = self.gate.deadline(stated)
         while True:
             attempt = functools.partial(self.gate.attempt, ask, deadline_at)
-            found = await _in_thread(attempt, unwanted=_give_back)
+            found = await in_thread(attempt, unwanted=_give_back)
             if isinstance(found, reserved.Reservation):
                 return Reservation(found)
             await self.gate.clock.sleep_async(found)
@@ -107,23 +107,23 @@ class Gate:
         units: int | Mapping[str, Amount] | None = None,
     ) -> Receipt:
         """Settles a reservation by its id: see `spendgate.Gate.settle`."""
-        return await _in_thread(functools.partial(self.gate.settle, hold_id, cost, usage=usage, units=units))
+        return await in_thread(functools.partial(self.gate.settle, hold_id, cost, usage=usage, units=units))
 
     async def void(self, hold_id: str) -> Receipt:
         """Ends a reservation by its id: see `spendgate.Gate.void`."""
-        return await _in_thread(functools.partial(self.gate.void, hold_id))
+        return await in_thread(functools.partial(self.gate.void, hold_id))
 
     async def processed(self, count: int, *, service: str = "") -> None:
         """Adds to the work done: see `spendgate.Gate.processed`."""
-        await _in_thread(functools.partial(self.gate.processed, count, service=service))
+        await in_thread(functools.partial(self.gate.processed, count, service=service))
 
     async def status(self) -> list[Status]:
         """How every limit stands: see `spendgate.Gate.status`."""
-        return await _in_thread(self.gate.status)
+        return await in_thread(self.gate.status)
 
     async def close(self) -> None:
         """Lets go of the ledger; what is still held stays held."""
-        await _in_thread(self.gate.close)
+        await in_thread(self.gate.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -149,11 +149,11 @@ class Reservation:
         units: int | Mapping[str, Amount] | None = None,
     ) -> Receipt:
         """Ends the reservation with what the call did cost: see `spendgate.Reservation.settle`."""
-        return await _in_thread(functools.partial(self.reservation.settle, cost, usage=usage, units=units))
+        return await in_thread(functools.partial(self.reservation.settle, cost, usage=usage, units=units))
 
     async def void(self) -> Receipt:
         """Ends the reservation: the call was not made, or is known to cost nothing."""
-        return await _in_thread(self.reservation.void)
+        return await in_thread(self.reservation.void)
 
 
 class PaidCall:
@@ -175,7 +175,7 @@ class PaidCall:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._block is not None:
-            await _in_thread(functools.partial(self._block.__exit__, kind, fault, trace))
+            await in_thread(functools.partial(self._block.__exit__, kind, fault, trace))
 
     @property
     def id(self) -> str:
@@ -190,15 +190,15 @@ class PaidCall:
         units: int | Mapping[str, Amount] | None = None,
     ) -> Receipt:
         """Says what the call did cost: see `spendgate.Reservation.settle`."""
-        return await _in_thread(functools.partial(self._inside().settle, cost, usage=usage, units=units))
+        return await in_thread(functools.partial(self._inside().settle, cost, usage=usage, units=units))
 
     async def void(self) -> Receipt:
         """Says that the call was not made, or is known to cost nothing."""
-        return await _in_thread(self._inside().void)
+        return await in_thread(self._inside().void)
 
     async def settle_from(self, settle_from: Callable[[Any], Mapping[str, Any]] | None, result: object) -> None:
         """Settles with what a result says: see `spendgate.PaidCall.settle_from`."""
-        await _in_thread(functools.partial(self._inside().settle_from, settle_from, result))
+        await in_thread(functools.partial(self._inside().settle_from, settle_from, result))
 
     def _inside(self) -> reserved.PaidCall:
         if self._block is None:
@@ -261,8 +261,8 @@ class _Step(Generic[T]):
             _pool().submit(self._unwanted, results[0])
 
 
-async def _in_thread(work: Callable[[], T], unwanted: Callable[[T], object] | None = None) -> T:
-    """Runs a step in the gate's threads, with the caller's context."""
+async def in_thread(work: Callable[[], T], unwanted: Callable[[T], object] | None = None) -> T:
+    """Runs a step in the gate's threads, with the caller's context. Once begun it is finished, also when cancelled."""
     step = _Step(work, unwanted)
     future = asyncio.get_running_loop().run_in_executor(_pool(), copy_context().run, step.run)
     try:

@@ -16,6 +16,7 @@ from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
 from spendgate.pricing.usage import Usage, units_from
+from spendgate.wire.exchange import Bill
 
 if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook
@@ -47,7 +48,9 @@ class Stated(TypedDict, total=False):
         attempt: 1 for the first try.
         key: the piece of work it is for.
         tags: names of your own to match and count by.
+        web_searches: how many searches of the web the model may be billed for.
         batch: priced as a batch call; it may run 25 hours before it lapses.
+        background: it may run 25 hours before it lapses, at the plain price.
         service_tier: the provider's name for a faster or slower service.
         wait: how many seconds to wait for room.
     """
@@ -63,7 +66,9 @@ class Stated(TypedDict, total=False):
     attempt: int
     key: str
     tags: Mapping[str, object]
+    web_searches: int
     batch: bool
+    background: bool
     service_tier: str
     wait: float
 
@@ -81,6 +86,7 @@ class Ask:
     max_output_tokens: int | None = None
     calls: int = 1
     units: tuple[tuple[str, Decimal], ...] = ()
+    web_searches: int = 0
     batch: bool = False
     service_tier: str = ""
     lapse_after: int = 0
@@ -109,6 +115,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "units": (Mapping, 'amounts by name, such as {"rows": 500}'),
     "tags": (Mapping, 'names with values, such as {"customer": "acme"}'),
     "batch": (bool, "True or False"),
+    "background": (bool, "True or False"),
     "service_tier": (str, "text"),
 }
 
@@ -119,7 +126,7 @@ def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
     Raises:
         AmountError: an amount is none.
     """
-    for name in ("input_tokens", "max_output_tokens", "calls"):
+    for name in ("input_tokens", "max_output_tokens", "calls", "web_searches"):
         if name in stated:
             quantity(stated[name], name)
     return Ask(
@@ -129,6 +136,7 @@ def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
         max_output_tokens=stated.get("max_output_tokens"),
         calls=stated.get("calls", 1),
         units=units_from(stated.get("units", {}).items()),
+        web_searches=stated.get("web_searches", 0),
         batch=bool(stated.get("batch")),
         service_tier=stated.get("service_tier", ""),
         lapse_after=lapse_after,
@@ -205,6 +213,7 @@ def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, defau
             max_output_tokens=most_out,
             calls=ask.calls,
             units=ask.units,
+            web_searches=ask.web_searches,
             batch=ask.batch,
             service_tier=ask.service_tier,
         )
@@ -218,7 +227,7 @@ def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, defau
 class Report:
     """What a caller says a call did cost or use; what is None was not said. `cost` is in nano-dollars.
 
-    `whole` says that all that was set aside counts.
+    `whole` says that all that was set aside counts; `bills` are what an answer was read to bill.
     """
 
     cost: int | None = None
@@ -226,10 +235,10 @@ class Report:
     calls: int | None = None
     units: tuple[tuple[str, Decimal], ...] | None = None
     whole: bool = False
+    bills: tuple[Bill, ...] = ()
+    marks: frozenset[str] = frozenset()
 
 
-WHOLE = Report(whole=True)
-"""All that was set aside."""
 
 
 def report(
@@ -252,16 +261,11 @@ def report(
     return Report(None if cost is None else nanos(cost, "cost"), read, calls, named)
 
 
-def closing(guess: Estimate, said: Report, has_tariff: bool) -> Outcome:
-    """What a reservation of this process is settled with."""
-    return outcome(guess.ask, guess.price, said, has_tariff)
-
-
 def outcome(ask: Ask, price: "Price | None", said: Report, has_tariff: bool) -> Outcome:
     """What a reservation is settled with. A stated cost is taken, unless it is 0 for tokens that are not free."""
     usage = said.usage or Usage()
     if said.whole:
-        return Outcome()
+        return Outcome(marks=said.marks)
     calls = ask.calls if said.calls is None else said.calls
     units = ask.units if said.units is None else said.units
     counted = said.usage is not None and (usage.tokens > 0 or price is None or not _by_tokens(price))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeV
 
 from spendgate import attribution
 from spendgate.answers import Receipt, Status, blocked_error, limit_error, pause, receipt, status
+from spendgate.billing import settlement
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND, Clock, SystemClock
 from spendgate.errors import AmountError, LostTailError, PriceError, ReservationStateError, StoreError
@@ -24,7 +25,6 @@ from spendgate.estimating import (
     Report,
     Stated,
     check_stated,
-    closing,
     estimate,
     keyed,
     outcome,
@@ -40,6 +40,7 @@ from spendgate.ledger import (
     Event,
     Held,
     HoldRequest,
+    Outcome,
     Settled,
     Store,
     Weight,
@@ -105,6 +106,7 @@ class Gate:
         self.listeners = listeners
         self._actor = actor
         self._lapse = {False: lapse_after, True: lapse_after_batch}
+        self.default_output_tokens = default_output_tokens or MAX_OUTPUT_TOKENS
         self._defaults = (default_input_tokens, default_output_tokens)
         self._unrecorded = Unrecorded()
 
@@ -293,7 +295,13 @@ class Gate:
         now_at = self.clock.now()
         if said is None:
             return self._told(self.store.void(hold_id, now_at))
-        return self._told(self.store.settle(hold_id, closing(guess, said, has_tariff), now_at))
+        return self._told(self.store.settle(hold_id, self.outcome(guess, said, has_tariff), now_at))
+
+    def outcome(self, guess: Estimate, said: Report, has_tariff: bool) -> Outcome:
+        """What a reservation is settled with, by what was said of its cost."""
+        if said.bills:
+            return settlement(guess, said, self.prices, self.clock.now())
+        return outcome(guess.ask, guess.price, said, has_tariff)
 
     def remember(self, token: int, weight: Weight | None) -> None:
         """A call that was let through without the ledger has ended: books it later, unless it weighs nothing."""
@@ -335,7 +343,7 @@ class Gate:
             key=stated.get("key", ""),
             tags=tags_from({**dict(around.tags), **(stated.get("tags") or {})}),
         )
-        return read_ask(call, stated, self._lapse[bool(stated.get("batch"))])
+        return read_ask(call, stated, self._lapse[bool(stated.get("batch") or stated.get("background"))])
 
     def deadline(self, stated: Stated) -> int:
         """The instant up to which a call waits for room."""

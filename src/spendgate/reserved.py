@@ -10,10 +10,11 @@ from typing import Any, Protocol, Self
 from spendgate.answers import Receipt
 from spendgate.call import Call
 from spendgate.errors import AmountError, PriceError, ReservationStateError, StoreError
-from spendgate.estimating import WHOLE, Estimate, Report, closing, report
-from spendgate.ledger import Held, Weight
+from spendgate.estimating import Estimate, Report, report
+from spendgate.ledger import Held, Outcome, Weight
 from spendgate.money import Amount, usd
 from spendgate.pricing.usage import Usage
+from spendgate.wire.exchange import Bill
 
 log = logging.getLogger("spendgate")
 
@@ -23,6 +24,9 @@ class Desk(Protocol):
 
     def finish(self, hold_id: str, guess: Estimate, said: Report | None, has_tariff: bool) -> Receipt:
         """Ends a reservation: settled with what was said, or voided where that is None."""
+
+    def outcome(self, guess: Estimate, said: Report, has_tariff: bool) -> Outcome:
+        """What a reservation is settled with, by what was said of its cost."""
 
     def remember(self, token: int, weight: Weight | None) -> None:
         """A call that was let through without the ledger has ended: books it later, unless it weighs nothing."""
@@ -83,10 +87,29 @@ class Reservation:
         except StoreError as fault:
             log.warning("spendgate: %s stays held, and counts whole: %s", self.id, fault)
 
-    def settle_whole(self) -> None:
+    def settle_bills(self, bills: tuple[Bill, ...], marks: frozenset[str] = frozenset()) -> None:
+        """Settles with what an answer was read to bill, quietly; the marks say how it was read."""
+        try:
+            self._end(Report(bills=bills, marks=marks))
+        except ReservationStateError as fault:
+            log.warning("spendgate: %s was ended already: %s", self.id, fault)
+        except (AmountError, PriceError) as fault:
+            log.warning("spendgate: %s counts whole: %s", self.call.resource, fault)
+            self.settle_whole(marks)
+        except StoreError as fault:
+            log.warning("spendgate: %s stays held, and counts whole: %s", self.id, fault)
+
+    def settle_whole(self, marks: frozenset[str] = frozenset()) -> None:
         """Settles with all that was set aside, quietly."""
         try:
-            self._end(WHOLE)
+            self._end(Report(whole=True, marks=marks))
+        except (StoreError, ReservationStateError) as fault:
+            log.warning("spendgate: %s stays held, and counts whole: %s", self.id, fault)
+
+    def void_quietly(self) -> None:
+        """Voids, for a caller who has an answer in hand: what goes wrong is logged, and the call counts whole."""
+        try:
+            self.void()
         except (StoreError, ReservationStateError) as fault:
             log.warning("spendgate: %s stays held, and counts whole: %s", self.id, fault)
 
@@ -102,7 +125,7 @@ class Reservation:
         guess = self._guess
         if self._held is not None:
             return self._gate.finish(self.id, guess, said, guess.tariff_units > 0)
-        cost = 0 if said is None else closing(guess, said, has_tariff=False).usd
+        cost = 0 if said is None else self._gate.outcome(guess, said, has_tariff=False).usd
         weight = guess.weight if cost is None else replace(guess.weight, usd=cost)
         if self._unrecorded is not None:
             self._gate.remember(self._unrecorded, None if said is None else weight)

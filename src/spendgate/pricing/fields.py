@@ -130,6 +130,27 @@ class Fields:
             )
         return str(value)
 
+    def globs(self, name: str) -> tuple[str, ...]:
+        """One URL with `*` where anything may stand, or a list of them."""
+        value = self.table[name]
+        found = [value] if isinstance(value, str) else value
+        expected = 'a URL such as "https://api.clearbit.com/v2/*", or a list of them'
+        if not isinstance(found, list) or not found:
+            raise ConfigError(f"{_show(value)} is no URL", key=self.at(name), expected=expected)
+        for glob in found:
+            if not isinstance(glob, str) or not re.match(r"https?://[^/*?]", glob):
+                raise ConfigError(f"{_show(glob)} is no URL of a host", key=self.at(name), expected=expected)
+        return tuple(found)
+
+    def statuses(self, name: str) -> frozenset[int]:
+        """A list of HTTP statuses."""
+        value = self.table[name]
+        fits = isinstance(value, list) and all(type(one) is int and 100 <= one <= 599 for one in value)
+        if not fits or not value:
+            expected = "a list of HTTP statuses, such as [404, 429]"
+            raise ConfigError(f"{_show(value)} does not fit", key=self.at(name), expected=expected)
+        return frozenset(value)
+
     def day(self, name: str) -> date:
         """A day, as a TOML date or as text."""
         value = self.table[name]

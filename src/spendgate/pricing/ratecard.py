@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,8 @@ from spendgate.pricing.terms import Terms, merged, read_terms
 _DATED = re.compile(r"[-@](20\d\d-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01]))$")
 
 UNKNOWN_MODEL = "unknown_model"
+ADDRESS = ("match", "unbilled_statuses")
+"""The keys that say where a resource is called, and what its answers mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,16 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the user says about the resources that a name or glob fits, oldest version first."""
+    """What the user says about the resources that a name or glob fits, oldest version first.
+
+    `urls` are globs: what is sent there is a call of this resource. Answers with one of `unbilled_statuses` cost
+    nothing; every other answer counts.
+    """
 
     name: str
     versions: tuple[Version, ...]
+    urls: tuple[str, ...] = ()
+    unbilled_statuses: frozenset[int] = frozenset()
 
     @property
     def is_glob(self) -> bool:
@@ -51,7 +60,7 @@ class Card:
         return self.versions[max(0, bisect_right(self.versions, at, key=lambda version: version.from_at) - 1)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RateCard:
     """All cards, and the declared price for unknown models (None: they are refused)."""
 
@@ -77,6 +86,16 @@ class RateCard:
         if fitting:
             return max(fitting, key=lambda card: (len(card.name), card.name))
         return self.cards.get(provider) if provider else None
+
+    def at_url(self, url: str) -> Card | None:
+        """The card whose resource is called at a URL, the longest glob first; what follows `?` or `#` does not count."""
+        place = re.split("[?#]", url, maxsplit=1)[0]
+        fitting = [(len(glob), glob, card) for glob, card in self._addressed if matches(glob, place)]
+        return max(fitting, key=lambda found: found[:2])[2] if fitting else None
+
+    @cached_property
+    def _addressed(self) -> tuple[tuple[str, Card], ...]:
+        return tuple((glob, card) for card in self.cards.values() for glob in card.urls)
 
     def names(self) -> Iterator[str]:
         """The names and globs of all cards."""
@@ -124,8 +143,21 @@ def read_prices(table: Mapping[str, Any], timezone: str) -> RateCard:
             continue
         if not name or len(name) > 2 * MAX_NAME or not name.isprintable():
             raise ConfigError("this is no name of a resource", key=prices.at(name))
-        cards[name] = Card(name, _versions(prices.inner(name), name, timezone))
+        cards[name] = _card(prices.inner(name), name, timezone)
     return RateCard(cards, unknown)
+
+
+def _card(fields: Fields, name: str, timezone: str) -> Card:
+    priced = {key: value for key, value in fields.table.items() if key not in ADDRESS}
+    urls = fields.globs("match") if "match" in fields else ()
+    if urls and any(sign in name for sign in "*?["):
+        problem = "a glob names no resource, so nothing sent there could be named"
+        raise ConfigError(problem, key=fields.at("match"), expected="a price with a plain name")
+    unbilled = fields.statuses("unbilled_statuses") if "unbilled_statuses" in fields else frozenset()
+    if unbilled and not urls:
+        problem = "answers are only seen of what is sent to a URL"
+        raise ConfigError(problem, key=fields.at("unbilled_statuses"), expected="`match` beside it")
+    return Card(name, _versions(Fields(fields.key, priced), name, timezone), urls, unbilled)
 
 
 def _unknown_model(prices: Fields) -> Terms | None:

@@ -1,0 +1,229 @@
+"""One HTTP exchange on its way through the gate: what every transport does, without the bytes of any.
+
+A transport states the request, reserves, sends `Metered.request`, and tells what came of it: that it failed, or the
+status, the chunks of the answer as they come by, and its end. Nothing here raises once the request was sent: where our
+own reading fails the caller still gets the answer, and the whole hold counts.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from spendgate import aio
+from spendgate.call import MAX_NAME
+from spendgate.errors import AmountError
+from spendgate.estimating import Stated
+from spendgate.gate import Gate
+from spendgate.pricing.ratecard import Card
+from spendgate.reserved import Reservation
+from spendgate.wire.exchange import Answer, Asked, Path, Request
+from spendgate.wire.output_limits import output_limit
+from spendgate.wire.reading import answer_reader, understand
+
+log = logging.getLogger("spendgate")
+
+SERVICE, TASK, TAGS = "x-spendgate-service", "x-spendgate-task", "x-spendgate-tags"
+"""Headers that say for whom a call is made; they never leave the machine."""
+RETRY = "x-stainless-retry-count"
+"""How often an SDK has sent this call before, in the requests of the OpenAI and Anthropic SDKs."""
+READABLE = frozenset({"gzip", "deflate", "identity", "x-gzip"})
+"""Encodings of answers that can be read on the side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How the calls of one client are made, where nothing nearer to the call says otherwise.
+
+    `provider` is whose price list holds for a host that is not known; `wait` how many seconds a call waits for room.
+    """
+
+    service: str = ""
+    task: str = ""
+    tags: Mapping[str, object] = field(default_factory=dict)
+    provider: str = ""
+    wait: float = 0
+
+
+class Metered:
+    """One request and its answer. `request` is what must be sent; `is_paid` whether anything is reserved for it."""
+
+    def __init__(self, gate: Gate, request: Request, terms: Terms = Terms()) -> None:  # noqa: B008 - it is frozen
+        own = {name: request.headers[name] for name in (SERVICE, TASK, TAGS) if name in request.headers}
+        self._gate = gate
+        self._reservation: Reservation | None = None
+        self._reader: Any = None
+        self._ended = False
+        self._card = gate.prices.cards.at_url(request.url)
+        self._asked = None if self._card else understand(request, terms.provider)
+        self.resource, self._stated = _stated(request, self._asked, self._card, terms, own)
+        cap = _cap(self._asked, gate.default_output_tokens) if self._asked else None
+        self.request = _to_send(request, self._asked, own, cap)
+        if self._asked and self._asked.max_output_tokens is None:
+            self._stated["max_output_tokens"] = self._asked.answers * (cap or gate.default_output_tokens)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the request must be let through by the gate."""
+        return self._card is not None or (self._asked is not None and self._asked.kind in ("paid", "unread"))
+
+    def reserve(self) -> None:
+        """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does."""
+        if self.is_paid:
+            self._reservation = self._gate.reserve(resource=self.resource, **self._stated)
+
+    async def reserve_async(self) -> None:
+        """The same, awaited. Cancelled, it leaves nothing set aside."""
+        if self.is_paid:
+            found = await aio.Gate(self._gate).reserve(resource=self.resource, **self._stated)
+            self._reservation = found.reservation
+
+    def failed(self, *, sent: bool) -> None:
+        """No answer came. What may have been sent stays held: billed or not, nobody knows."""
+        if self._ended or self._reservation is None:
+            return
+        self._ended = True
+        if sent:
+            self._reservation.abandon()
+        else:
+            self._reservation.void_quietly()
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> bool:
+        """An answer has begun; names of headers are in lower case. Whether its body is to be handed to `feed`."""
+        if self._card is not None and self._reservation is not None:
+            self._ended = True
+            if status in self._card.unbilled_statuses:
+                self._reservation.void_quietly()
+            else:
+                self._reservation.settle_quietly()
+        elif self._asked is not None and (self._reservation is not None or self._asked.kind == "collects"):
+            self._reader = answer_reader(self._asked, status, headers)
+        return self._reader is not None
+
+    def feed(self, chunk: bytes) -> None:
+        """Reads a piece of the answer, as it came from the network."""
+        if self._reader is not None:
+            self._reader.feed(chunk)
+
+    def ended(self, *, complete: bool) -> None:
+        """The answer is over: whole, or not. Only the first word counts."""
+        if self._ended or self._reader is None:
+            return
+        self._ended = True
+        try:
+            self._settle(self._reader.end(complete))
+        except Exception:
+            log.exception("spendgate: an answer could not be read; the whole hold counts")
+            if self._reservation is not None:
+                self._reservation.settle_whole(frozenset({"unpriced"}))
+
+    def _settle(self, answer: Answer) -> None:
+        if self._reservation is None:
+            if self._asked is not None and answer.kind == "billed":
+                self._gate.collect(f"{self._asked.provider}:{self._asked.earlier}", answer.bills)
+        elif answer.kind == "billed":
+            self._reservation.settle_bills(answer.bills, frozenset({"cut"}) if answer.cut else frozenset())
+        elif answer.kind == "free":
+            self._reservation.void_quietly()
+        elif answer.kind == "later" and answer.id and self._asked is not None:
+            self._gate.begin(f"{self._asked.provider}:{answer.id}", self._reservation)
+        elif answer.kind == "unread":
+            log.warning("spendgate: %s counts whole, unpriced: %s", self._reservation.call.resource, answer.reason)
+            self._reservation.settle_whole(frozenset({"unpriced"}))
+        else:
+            log.info("spendgate: %s stays held: %s", self._reservation.call.resource, answer.reason)
+            self._reservation.abandon()
+
+
+def _stated(
+    request: Request, asked: Asked | None, card: Card | None, terms: Terms, own: Mapping[str, str]
+) -> tuple[str, Stated]:
+    """What is reserved for: the resource, and what the gate is told of the call."""
+    stated: dict[str, Any] = {
+        "service": own.get(SERVICE) or terms.service,
+        "task": own.get(TASK) or terms.task,
+        "tags": {**terms.tags, **_tags(own.get(TAGS, ""))},
+        "wait": terms.wait,
+    }
+    if request.headers.get(RETRY, "0") not in ("", "0"):
+        stated["attempt"] = _attempt(request.headers[RETRY])
+    if card is not None:
+        return card.name, Stated(**stated)  # type: ignore[typeddict-item]
+    if asked is None:
+        return "", Stated(**stated)  # type: ignore[typeddict-item]
+    stated |= {"provider": asked.provider, "batch": asked.batch, "background": asked.later}
+    for name in ("input_tokens", "max_output_tokens", "service_tier", "web_searches"):
+        if getattr(asked, name):
+            stated[name] = getattr(asked, name)
+    place = urlsplit(request.url)
+    resource = asked.model or f"{place.hostname}{place.path}"[:MAX_NAME]
+    return resource, Stated(**stated)  # type: ignore[typeddict-item]
+
+
+def _attempt(text: str) -> int:
+    return int(text) + 1 if text.isdecimal() and len(text) < 6 else 2
+
+
+def _tags(text: str) -> dict[str, str]:
+    """Tags as a header spells them: `customer=acme, job=nightly`."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, is_there, value = part.partition("=")
+        if not is_there or not name.strip():
+            raise AmountError(TAGS, text, "write names with values, such as customer=acme,job=nightly")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _to_send(request: Request, asked: Asked | None, own: Mapping[str, str], cap: int | None) -> Request:
+    """The request without our own headers, and with what it must say so that its answer can be priced.
+
+    A signed body is left as it is.
+    """
+    headers = {name: value for name, value in request.headers.items() if name not in own}
+    if asked is None or asked.kind != "paid":
+        return replace(request, headers=headers) if own else request
+    accepted = _readable(headers.get("accept-encoding", ""))
+    if accepted is not None:
+        headers["accept-encoding"] = accepted
+    body = request.body
+    if not headers.get("authorization", "").startswith("AWS4-"):
+        changes: list[tuple[Path, object]] = []
+        if cap is not None:
+            changes.append((asked.cap, cap))
+        if asked.usage_flag:
+            changes.append((asked.usage_flag, True))
+        body = _with(body, changes)
+    if body is not request.body and "content-length" in headers:
+        headers["content-length"] = str(len(body))
+    return replace(request, headers=headers, body=body) if headers != request.headers else request
+
+
+def _readable(accepted: str) -> str | None:
+    """An `accept-encoding` without what cannot be read on the side; None where there is nothing to leave out."""
+    offered = [part.strip() for part in accepted.split(",") if part.strip()]
+    kept = [part for part in offered if part.partition(";")[0].strip().lower() in READABLE]
+    return None if kept == offered else ", ".join(kept) or "identity"
+
+
+def _cap(asked: Asked, default_output: int) -> int | None:
+    """The cap to add for each answer, where the request has none, may have one, and the model's maximum is known."""
+    most = output_limit(asked.model) if asked.cap and asked.max_output_tokens is None else None
+    return None if most is None else min(default_output, most)
+
+
+def _with(body: bytes, changes: list[tuple[Path, object]]) -> bytes:
+    """A JSON body with some fields set."""
+    if not changes:
+        return body
+    document = json.loads(body)
+    for path, value in changes:
+        place = document
+        for name in path[:-1]:
+            if not isinstance(place.get(name), dict):
+                place[name] = {}
+            place = place[name]
+        place[path[-1]] = value
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
