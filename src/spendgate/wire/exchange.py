@@ -104,7 +104,7 @@ class Reading(Protocol):
     """
 
     def document(self, data: Any, event: str = "") -> None:
-        """Takes the JSON document that is the answer, or one event of a stream with its name."""
+        """Takes the JSON document that is the answer, one line of JSON lines, or one event of a stream with its name."""
 
     def answer(self, complete: bool) -> Answer:
         """What all of that bills. `complete` is False where the connection broke or was closed before the end."""
@@ -121,5 +121,8 @@ class Api(Protocol):
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:
         """What the request asks for; `body` is its JSON, empty where it has none. It never raises."""
 
-    def reading(self, asked: Asked) -> Reading:
-        """Begins to read the answer to what was asked; it is only used for answers with a status of 200 to 299."""
+    def reading(self, asked: Asked, headers: Mapping[str, str]) -> Reading:
+        """Begins to read the answer to what was asked; it is only used for answers with a status of 200 to 299.
+
+        `headers` are the answer's, with names in lower case: Bedrock states the usage of some models only there.
+        """
