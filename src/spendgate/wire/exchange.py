@@ -31,8 +31,8 @@ class Asked:
         api: which API is spoken, such as `openai.chat`.
         provider: whose price list holds: a provider's id in genai-prices, such as `anthropic`.
         model: the model that is named; empty where none is.
-        kind: `paid`; `free`; `collects` the answer of the earlier call `earlier`, which is billed with it; or `unread`: a
-            paid host is spoken to in a way that is not understood, and `problem` says what is not.
+        kind: `paid`; `free`; `collects` the answer of the earlier call `earlier`, which is billed with it; or `unread`:
+            a paid host is spoken to in a way that is not understood, and `problem` says what is not.
         input_tokens: the most tokens the model can be sent; None where the request refers to input it does not contain.
         max_output_tokens: the most it can write, over all the answers asked for; None where nothing caps it.
         answers: how many answers are asked for (`n`, `candidateCount`): a cap that is added holds for each.
@@ -70,7 +70,7 @@ class Bill:
 
     provider: str
     model: str
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cost: int | None = None
     batch: bool = False
     service_tier: str = ""
@@ -104,7 +104,7 @@ class Reading(Protocol):
     """
 
     def document(self, data: Any, event: str = "") -> None:
-        """Takes the JSON document that is the answer, or one event of a stream with its name."""
+        """Takes the JSON document that is the answer, a line of JSON lines, or an event of a stream with its name."""
 
     def answer(self, complete: bool) -> Answer:
         """What all of that bills. `complete` is False where the connection broke or was closed before the end."""
@@ -121,5 +121,8 @@ class Api(Protocol):
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:
         """What the request asks for; `body` is its JSON, empty where it has none. It never raises."""
 
-    def reading(self, asked: Asked) -> Reading:
-        """Begins to read the answer to what was asked; it is only used for answers with a status of 200 to 299."""
+    def reading(self, asked: Asked, headers: Mapping[str, str]) -> Reading:
+        """Begins to read the answer to what was asked; it is only used for answers with a status of 200 to 299.
+
+        `headers` are the answer's, with names in lower case: Bedrock states the usage of some models only there.
+        """

@@ -1,0 +1,35 @@
+"""Every API that is understood, in the order in which they are asked whether a request is theirs."""
+
+from collections.abc import Iterator
+
+from spendgate.wire.exchange import Api
+from spendgate.wire.openai_batches import Batches
+from spendgate.wire.openai_chat import Chat
+from spendgate.wire.openai_embeddings import Embeddings
+from spendgate.wire.openai_responses import Responses
+
+OWN: dict[str, tuple[Api, ...]] = {}
+"""APIs of one provider alone, whose paths mean something else elsewhere; they are asked first."""
+
+SHARED: tuple[Api, ...] = (
+    Chat(),
+    Responses(),
+    Embeddings(),
+    Batches(),
+)
+"""Dialects that many speak, told apart by their paths."""
+
+
+def find(provider: str, method: str, path: str) -> Api | None:
+    """The API that a request speaks; None where none of them is known."""
+    return next((api for api in _of(provider) if api.speaks(method, path)), None)
+
+
+def named(provider: str, name: str) -> Api | None:
+    """The API with a name."""
+    return next((api for api in _of(provider) if api.name == name), None)
+
+
+def _of(provider: str) -> Iterator[Api]:
+    yield from OWN.get(provider.partition("_")[0], ())
+    yield from SHARED

@@ -1,0 +1,35 @@
+"""Requests to paid hosts that cost nothing: lists, files, counting tokens, settings."""
+
+import re
+
+FREE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+
+FREE_PATHS = re.compile(
+    r"""(?:^|/)(?:
+        files(?:/[^/]+)? | uploads(?:/[^/]+(?:/(?:parts|complete|cancel))?)? |
+        containers(?:/.*)? | vector_stores(?:/.*)? | skills(?:/.*)? |
+        conversations(?:/[^/]+(?:/items)?)? | chat/completions/[^/]+ |
+        threads(?:/[^/]+(?:/messages(?:/[^/]+)?)?)? | assistants(?:/[^/]+)? | organization/.* |
+        responses/input_tokens | tokenize | detokenize | tokenize-text | count_tokens | check-api-key |
+        models(?:/[^/:]+)? | connectors(?:/.*)? | datasets(?:/.*)? | feedback
+    )/?$""",
+    re.VERBOSE,
+)
+"""Where a POST is not billed by itself."""
+
+FREE_MODERATION = frozenset({"openai", "azure"})
+"""Whose moderation costs nothing; Mistral's does."""
+MODERATION = re.compile(r"(?:^|/)moderations/?$")
+
+
+def is_free(provider: str, method: str, path: str, upgrade: str = "") -> bool:
+    """Whether a request costs nothing.
+
+    >>> is_free("openai", "GET", "/v1/models"), is_free("openai", "POST", "/v1/images/generations")
+    (True, False)
+    """
+    if method in FREE_METHODS:
+        return not upgrade  # a WebSocket begins as a GET
+    if MODERATION.search(path):
+        return provider in FREE_MODERATION
+    return FREE_PATHS.search(path) is not None

@@ -1,0 +1,187 @@
+"""Chat completions and legacy completions, as OpenAI and everybody after it speaks them below any path.
+
+The last chunk of a stream states the usage when the request asked for it (`stream_options.include_usage`); Groq puts it
+under `x_groq`, Perplexity states what there is so far in every chunk, and some state it before their last chunk.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from spendgate.wire import hosts, openai_input, openai_usage, sizing
+from spendgate.wire.cut_short import cut_short
+from spendgate.wire.exchange import Answer, Asked, Path, Request
+from spendgate.wire.fields import UnreadableError, inside, model_name, rows, show, table, text_bytes, whole, word
+
+SPOKEN = re.compile(r"(?:^|/)(?:(?P<chat>chat/completions|agents/completions)|(?:fim/)?completions)/?$")
+DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
+
+NEW_CAP = frozenset({"openai", "azure", "groq", "cerebras", "openrouter", "x-ai", "github", "vercel"})
+"""Providers that take `max_completion_tokens`, as OpenAI's reasoning models demand; the others take `max_tokens`."""
+LEGACY_OUTPUT = 16
+"""What a legacy completion of OpenAI writes at most when it names no cap."""
+ALWAYS_STATE_USAGE = frozenset({"mistral", "perplexity", "fireworks"})
+"""Providers whose streams report usage unasked. Mistral refused `stream_options` for long."""
+HIDES_REASONING = re.compile(
+    r"(?:^|[/.])(?:o[1-9](?:-|$)|gpt-5(?:$|-(?!chat|search))|gemini-(?:2\.5-(?!flash-lite)|[3-9])|grok-4(?!.*non-reasoning))"
+)
+"""Models that think without showing it: of a stream that broke off, nobody knows how much they had thought."""
+
+
+class Chat:
+    """The API of `chat/completions`, and of `completions` before it."""
+
+    name: str = "openai.chat"
+
+    def speaks(self, method: str, path: str) -> bool:
+        return method == "POST" and SPOKEN.search(path) is not None
+
+    def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:
+        path = urlsplit(request.url).path
+        deployment = DEPLOYMENT.search(path)
+        model, problem = model_name(body.get("model") or (unquote(deployment[1]) if deployment else None))
+        if provider == "huggingface" and ":" in model:
+            provider = hosts.routed(model.rpartition(":")[2])
+        spoken = SPOKEN.search(path)
+        is_chat = spoken is None or spoken["chat"] is not None
+        answers = max(1, whole(body.get("n")) or 1)
+        if is_chat:
+            tokens = _chat_input(model, body)
+        else:
+            prompts = openai_input.ids(body.get("prompt") or "")
+            answers = max(answers, whole(body.get("best_of")) or 1) * (prompts[0] if prompts else 1)
+            tokens = prompts and prompts[1] + sizing.text(body.get("suffix"))
+        cap, most = _cap(provider, is_chat, body)
+        flag: Path = ()
+        streams = body.get("stream") is True
+        if streams and provider not in ALWAYS_STATE_USAGE and inside(body, "stream_options", "include_usage") is None:
+            flag = ("stream_options", "include_usage")
+        return Asked(
+            api=self.name,
+            provider=provider,
+            model=model,
+            kind="unread" if problem else "paid",
+            input_tokens=tokens,
+            max_output_tokens=None if most is None else most * answers,
+            answers=answers,
+            web_searches=_searches(model, body) * answers,
+            service_tier=word(body.get("service_tier")),
+            streams=streams,
+            cap=cap,
+            usage_flag=flag,
+            problem=problem,
+        )
+
+    def reading(self, asked: Asked, headers: Mapping[str, str]) -> "ChatReading":
+        served_by = hosts.routed(headers.get("x-inference-provider", "")) if asked.provider == "huggingface" else ""
+        return ChatReading(replace(asked, provider=served_by or asked.provider))
+
+
+def _chat_input(model: str, body: Mapping[str, Any]) -> int | None:
+    if any(body.get(name) for name in ("web_search_options", "plugins", "search_parameters", "agent_id", "preset")):
+        return None
+    if "-search-" in model or model.startswith("@preset/") or model.endswith(":online"):
+        return None
+    shown = sizing.text([body.get(name) for name in ("response_format", "functions", "documents")])
+    return sizing.total(
+        [openai_input.messages(model, body.get("messages")), openai_input.tools(body.get("tools")), shown]
+    )
+
+
+def _cap(provider: str, is_chat: bool, body: Mapping[str, Any]) -> tuple[Path, int | None]:
+    """Where the most output of one answer is said, and how much that is."""
+    stated = [whole(body.get(name)) for name in ("max_completion_tokens", "max_tokens")]
+    known = [most for most in stated if most is not None]
+    if known:
+        name = "max_completion_tokens" if stated[0] is not None else "max_tokens"
+        return (name,), max(known)
+    if not is_chat:
+        return ("max_tokens",), LEGACY_OUTPUT if provider in {"openai", "azure"} else None
+    return ("max_completion_tokens" if provider in NEW_CAP else "max_tokens",), None
+
+
+def _searches(model: str, body: Mapping[str, Any]) -> int:
+    """Models made for searching do so once an answer; where a search is offered as an option, it may be used once."""
+    searching = "-search-" in model or model.endswith(":online")
+    tools = (table(tool).get("type") for tool in rows(body.get("tools")))
+    return int(
+        searching
+        or any(body.get(name) is not None for name in ("web_search_options", "search_parameters", "plugins"))
+        or any(isinstance(kind, str) and "web_search" in kind for kind in tools)
+    )
+
+
+@dataclass(slots=True)
+class ChatReading:
+    """Reads an answer of either kind, whole or as a stream."""
+
+    asked: Asked
+    model: str = ""
+    id: str = ""
+    tier: Any = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    done: bool = False
+    hidden: bool = False
+    produced: int = 0
+    _open: dict[Any, bool] = field(default_factory=dict)
+
+    def document(self, data: Any, event: str = "") -> None:
+        if data == "[DONE]":
+            self.done = True
+        if not isinstance(data, dict):
+            return
+        self.model = word(data.get("model")) or self.model
+        self.id = word(data.get("id")) or self.id
+        self.tier = data.get("service_tier") or self.tier
+        if data.get("error") or event == "error":
+            self.error = show(data.get("error") or data)
+        for choice in rows(data.get("choices")):
+            self._choice(table(choice))
+        usage = data.get("usage") or inside(data, "x_groq", "usage")
+        if isinstance(usage, dict):
+            self.usage, self.produced = usage, 0
+        elif usage is not None:
+            self.usage = {"prompt_tokens": usage}
+
+    def _choice(self, choice: Mapping[str, Any]) -> None:
+        if "message" in choice:
+            self.done = True
+        delta = table(choice.get("delta"))
+        reasoning = delta.get("reasoning") or delta.get("reasoning_content") or delta.get("reasoning_details")
+        calls = [table(call).get("function") or table(call).get("custom") for call in rows(delta.get("tool_calls"))]
+        shown = [choice.get("text"), delta.get("content"), reasoning, delta.get("refusal"), delta.get("function_call")]
+        self.produced += text_bytes(shown) + text_bytes(calls)
+        self.hidden = self.hidden or bool(delta.get("audio"))
+        index = whole(choice.get("index"))
+        self._open[index] = self._open.get(index, True) and not choice.get("finish_reason")
+
+    @property
+    def ended(self) -> bool:
+        """Whether everything that was asked for has come."""
+        return self.done or not self.asked.streams or (bool(self._open) and not any(self._open.values()))
+
+    def answer(self, complete: bool) -> Answer:
+        try:
+            return self._answer(complete)
+        except UnreadableError as fault:
+            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+
+    def _answer(self, complete: bool) -> Answer:
+        if self.usage:
+            bill = openai_usage.bill(self.asked, self.model, self.usage, searches=self._searched(), tier=self.tier)
+            if self.ended or self.error:
+                return Answer("billed", (bill,), id=self.id)
+            more = bill.usage.output_tokens + self.produced
+            return Answer("billed", (replace(bill, usage=replace(bill.usage, output_tokens=more)),), self.id, cut=True)
+        if self.error:
+            return Answer("held", id=self.id, reason=f"an error came in place of the usage: {self.error}")
+        if self.done or (self.ended and complete):
+            return Answer("unread", id=self.id, reason="it ended without saying what it used")
+        hidden = self.hidden or HIDES_REASONING.search(self.model or self.asked.model) is not None
+        return cut_short(self.asked, self.model, self.produced, hidden=hidden, id=self.id, tier=self.tier)
+
+    def _searched(self) -> int:
+        return self.asked.web_searches if "-search-" in self.asked.model else 0
