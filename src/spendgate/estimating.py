@@ -239,8 +239,6 @@ class Report:
     marks: frozenset[str] = frozenset()
 
 
-
-
 def report(
     cost: Amount | None = None,
     usage: Usage | Mapping[str, object] | None = None,

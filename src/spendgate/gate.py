@@ -4,12 +4,11 @@ A call is estimated, that much is reserved in the ledger, the caller makes the c
 reservation. What is not settled stays held, lapses, and counts as spent.
 """
 
-import functools
-import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from spendgate import attribution
@@ -17,6 +16,7 @@ from spendgate.answers import Receipt, Status, blocked_error, limit_error, pause
 from spendgate.billing import settlement
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND, Clock, SystemClock
+from spendgate.decorator import decorator
 from spendgate.errors import AmountError, LostTailError, PriceError, ReservationStateError, StoreError
 from spendgate.estimating import (
     TIER,
@@ -47,9 +47,11 @@ from spendgate.ledger import (
 )
 from spendgate.limits import applying
 from spendgate.money import Amount, decimal, quantity, usd
-from spendgate.pricing.usage import Usage
+from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
+from spendgate.reservation import State
 from spendgate.reserved import PaidCall, Reservation
 from spendgate.unrecorded import Unrecorded
+from spendgate.wire.exchange import Bill
 
 if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook
@@ -59,6 +61,7 @@ log = logging.getLogger("spendgate")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
 Mode = Literal["enforce", "observe", "off"]
 
 
@@ -184,33 +187,22 @@ class Gate:
             stated: what `reserve` takes.
         """
         check_stated(stated)
+        return decorator(lambda args, kwargs: self.call(resource, **keyed(stated, key_from, args, kwargs)), settle_from)
 
-        def wrap(function: Callable[P, R]) -> Callable[P, R]:
-            check_function(function)
+    def wrap(self, client: C, **terms: Any) -> C:
+        """A client like the one given, whose calls pass the gate: refused before anything is sent, or settled.
 
-            def start(args: Any, kwargs: Any) -> PaidCall:
-                return self.call(resource, **keyed(stated, key_from, args, kwargs))
+        It may be of an LLM's SDK or of an HTTP library; docs/clients.md says which ones. The one given stays as it is.
 
-            @functools.wraps(function)
-            def run(*args: P.args, **kwargs: P.kwargs) -> R:
-                with start(args, kwargs) as call:
-                    result = function(*args, **kwargs)
-                    if inspect.isawaitable(result):
-                        call.void()
-                        raise TypeError(f"{function!r} gives something to await: use a gate of spendgate.aio.open()")
-                    call.settle_from(settle_from, result)
-                    return result
+        Args:
+            client: the client.
+            terms: how its calls are made where nothing nearer to a call says otherwise: see `spendgate.metering.Terms`.
 
-            @functools.wraps(function)
-            def run_generator(*args: P.args, **kwargs: P.kwargs) -> Iterator[Any]:
-                with start(args, kwargs) as call:
-                    result = yield from function(*args, **kwargs)  # type: ignore[misc]
-                    call.settle_from(settle_from, result)
-                    return result  # type: ignore[no-any-return]
-
-            return run_generator if inspect.isgeneratorfunction(function) else run  # type: ignore[return-value]
-
-        return wrap
+        Raises:
+            TypeError: nothing is known of such clients, or a term is not known.
+        """
+        wrapped: C = import_module("spendgate.integrations").wrap(self, client, **terms)
+        return wrapped
 
     def scope(
         self, service: str = "", *, task: str = "", tags: Mapping[str, object] | None = None
@@ -303,6 +295,24 @@ class Gate:
             return settlement(guess, said, self.prices, self.clock.now())
         return outcome(guess.ask, guess.price, said, has_tariff)
 
+    def begin(self, work: str, reservation: Reservation) -> None:
+        """A provider goes on with a call in the background, under a name by which its bill is collected later."""
+        try:
+            self.store.begin(work, reservation.id, self.clock.now())
+        except StoreError as fault:
+            log.warning("spendgate: %s stays held, and counts whole: %s", reservation.id, fault)
+
+    def collect(self, work: str, bills: tuple[Bill, ...]) -> None:
+        """Settles the reservation of a provider's work, whoever began it, once its bill is seen. Again is fine.
+
+        Raises:
+            StoreError: the ledger cannot be read or written; the reservation is still held.
+        """
+        entry = self.store.entry(self.store.begun(work))
+        if entry is not None and entry.state is not State.SETTLED:
+            guess = Estimate(_ask_again(entry), self._price_then(entry), entry.reserved, entry.tariff_units)
+            self.finish(entry.id, guess, Report(bills=bills), entry.tariff is not None)
+
     def remember(self, token: int, weight: Weight | None) -> None:
         """A call that was let through without the ledger has ended: books it later, unless it weighs nothing."""
         self._unrecorded.end(token, weight)
@@ -361,18 +371,6 @@ class Gate:
             raise fault
         log.warning("spendgate: a call to %s goes unrecorded: %s", request.call.resource, fault)
         return Reservation(self, guess, unrecorded=self._unrecorded.begin(request))
-
-
-def check_function(function: Callable[..., object]) -> None:
-    """Looks at what is to be made a paid function.
-
-    Raises:
-        TypeError: it is asynchronous, or not a function yet.
-    """
-    if isinstance(function, staticmethod | classmethod) or not callable(function):
-        raise TypeError(f"{function!r} is no function yet: put the decorator below @staticmethod and @classmethod")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{function!r} is asynchronous: use a gate of spendgate.aio.open()")
 
 
 def _text(hold_id: object) -> str:

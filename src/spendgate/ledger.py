@@ -326,6 +326,12 @@ class Store(Protocol):
     def work(self, since_at: int, until_at: int) -> list[tuple[str, int, int]]:
         """(service, minute as an instant, count) of the work done."""
 
+    def begin(self, work: str, hold_id: str, now_at: int) -> None:
+        """Remembers under which name a provider knows the work of a reservation, until its bill is collected."""
+
+    def begun(self, work: str) -> str:
+        """The reservation of a provider's work, from whatever process it was begun; empty where none is known."""
+
     def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
         """Adds history that counts in reports and never in windows: (added, already there, by `Entry.id`)."""
 

@@ -50,7 +50,7 @@ class Terms:
 class Metered:
     """One request and its answer. `request` is what must be sent; `is_paid` whether anything is reserved for it."""
 
-    def __init__(self, gate: Gate, request: Request, terms: Terms = Terms()) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, gate: Gate, request: Request, terms: Terms = Terms()) -> None:
         own = {name: request.headers[name] for name in (SERVICE, TASK, TAGS) if name in request.headers}
         self._gate = gate
         self._reservation: Reservation | None = None

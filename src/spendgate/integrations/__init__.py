@@ -1,4 +1,4 @@
-"""One file per library that spendgate stands in front of, named after it; each is imported where its library is used."""
+"""One file per library that spendgate stands in front of; each is imported where its library is used."""
 
 from importlib import import_module
 from typing import Any
@@ -27,4 +27,6 @@ def wrap(gate: Gate, client: Any, *, provider: str = "", **terms: Any) -> Any:
         known = ", ".join(sorted(HOMES))
         raise TypeError(f"{type(client)!r} is no client that can be wrapped: clients of {known} can")
     module, usual = home
-    return import_module(f"spendgate.integrations.{module}").wrap(gate, client, Terms(provider=provider or usual, **terms))
+    return import_module(f"spendgate.integrations.{module}").wrap(
+        gate, client, Terms(provider=provider or usual, **terms)
+    )

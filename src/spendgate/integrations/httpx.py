@@ -47,12 +47,11 @@ def gated_client(gate: Gate, client: Any, terms: Terms) -> Any:
     kit = _kit(library_of(client))
     kind = kit.AsyncTransport if isinstance(client, kit.library.AsyncClient) else kit.Transport
     gated = copy.copy(client)
-    gated.__class__ = _kept_open(type(client))
+    of: Any = type(client)
+    gated.__class__ = _kept_open(of)
     gated._spendgate_original = client  # whoever drops the original must not close its connections under this one
     gated._transport = kind(gate, client._transport, terms)
-    gated._mounts = {
-        pattern: mounted and kind(gate, mounted, terms) for pattern, mounted in client._mounts.items()
-    }
+    gated._mounts = {pattern: mounted and kind(gate, mounted, terms) for pattern, mounted in client._mounts.items()}
     return gated
 
 
@@ -63,7 +62,7 @@ def library_of(thing: Any) -> str:
 
 
 @cache
-def _kept_open(kind: type) -> type:
+def _kept_open(kind: Any) -> Any:
     """A class of clients that does not close its connections when it is garbage: they belong to the original."""
     return type(kind.__name__, (kind,), {"__del__": lambda _: None, "__module__": kind.__module__})
 
@@ -103,18 +102,14 @@ class _Kit:
             if stated.headers.get(name) != value:
                 headers[name] = value
         sent = {"content": changed.body} if changed.body else {"stream": request.stream}
-        return self.library.Request(
-            request.method, request.url, headers=headers, extensions=request.extensions, **sent
-        )
+        return self.library.Request(request.method, request.url, headers=headers, extensions=request.extensions, **sent)
 
     def refused(self, request: Any, error: SpendgateError) -> Any:
         """The answer that an SDK of Stainless does not retry; anybody else gets the error itself."""
         if "x-stainless-lang" not in request.headers:
             raise error
         status, headers, body = answer_to(error)
-        return self.library.Response(
-            status, headers=headers, json=body, request=request, extensions={ERROR: error}
-        )
+        return self.library.Response(status, headers=headers, json=body, request=request, extensions={ERROR: error})
 
 
 @cache
@@ -122,7 +117,7 @@ def _kit(library: str) -> Any:
     return _Kit(import_module(library))
 
 
-def _transport_class(kit: _Kit, library: Any) -> type:
+def _tap_class(library: Any) -> Any:
     class Tapped(library.SyncByteStream):  # type: ignore[misc]
         """An answer's bytes, read on the side."""
 
@@ -139,6 +134,12 @@ def _transport_class(kit: _Kit, library: Any) -> type:
         def close(self) -> None:
             self._metered.ended(complete=False)
             self._inner.close()
+
+    return Tapped
+
+
+def _transport_class(kit: _Kit, library: Any) -> Any:
+    tapped = _tap_class(library)
 
     class Transport(library.BaseTransport):  # type: ignore[misc]
         """Lets admitted requests pass."""
@@ -161,7 +162,7 @@ def _transport_class(kit: _Kit, library: Any) -> type:
                 metered.failed(sent=not isinstance(fault, kit.unsent))
                 raise
             if metered.answered(response.status_code, dict(response.headers.items())):
-                response.stream = Tapped(response.stream, metered)
+                response.stream = tapped(response.stream, metered)
             return response
 
         def close(self) -> None:
@@ -170,7 +171,7 @@ def _transport_class(kit: _Kit, library: Any) -> type:
     return Transport
 
 
-def _async_transport_class(kit: _Kit, library: Any) -> type:
+def _async_tap_class(library: Any) -> Any:
     class Tapped(library.AsyncByteStream):  # type: ignore[misc]
         """An answer's bytes, read on the side."""
 
@@ -189,6 +190,12 @@ def _async_transport_class(kit: _Kit, library: Any) -> type:
                 await in_thread(partial(self._metered.ended, complete=False))
             finally:
                 await self._inner.aclose()
+
+    return Tapped
+
+
+def _async_transport_class(kit: _Kit, library: Any) -> Any:
+    tapped = _async_tap_class(library)
 
     class Transport(library.AsyncBaseTransport):  # type: ignore[misc]
         """Lets admitted requests pass."""
@@ -211,7 +218,7 @@ def _async_transport_class(kit: _Kit, library: Any) -> type:
                 await in_thread(partial(metered.failed, sent=not isinstance(fault, kit.unsent)))
                 raise
             if await in_thread(partial(metered.answered, response.status_code, dict(response.headers.items()))):
-                response.stream = Tapped(response.stream, metered)
+                response.stream = tapped(response.stream, metered)
             return response
 
         async def aclose(self) -> None:

@@ -12,10 +12,8 @@ from spendgate.pricing.rates import Rates
 from spendgate.pricing.statement import state
 from spendgate.pricing.tariff import Tariff
 from spendgate.pricing.terms import Billing
-from spendgate.pricing.usage import Usage, units_from
+from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage, units_from
 
-MAX_OUTPUT_TOKENS = 16_384
-"""Output of a call that states no cap."""
 CONTEXT_WINDOW = 200_000
 LONG_CONTEXT_WINDOW = 1_000_000
 """Input of a model whose context window is not known, without and with rates for a long context."""

@@ -88,7 +88,7 @@ class RateCard:
         return self.cards.get(provider) if provider else None
 
     def at_url(self, url: str) -> Card | None:
-        """The card whose resource is called at a URL, the longest glob first; what follows `?` or `#` does not count."""
+        """The card whose resource is called at a URL, without its query; the longest glob first."""
         place = re.split("[?#]", url, maxsplit=1)[0]
         fitting = [(len(glob), glob, card) for glob, card in self._addressed if matches(glob, place)]
         return max(fitting, key=lambda found: found[:2])[2] if fitting else None

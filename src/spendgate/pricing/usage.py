@@ -15,6 +15,8 @@ from typing import Any
 from spendgate.errors import AmountError
 from spendgate.money import MAX_QUANTITY, decimal, quantity
 
+MAX_OUTPUT_TOKENS = 16_384
+"""Output of a call that states no cap."""
 MAX_UNIT_NAME = 64
 RESERVED_UNITS = ("usd", "calls", "tokens", "units")
 

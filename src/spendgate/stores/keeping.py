@@ -204,6 +204,14 @@ class LedgerStore(ABC):
         """Adds to the work done by a service: what cost is compared with."""
         self._write(lambda tables: tables.add_work(service, now_at - now_at % MINUTE, count))
 
+    def begin(self, work: str, hold_id: str, now_at: int) -> None:
+        """Remembers under which name a provider knows the work of a reservation, until its bill is collected."""
+        self._write(lambda tables: tables.put_begun(work, hold_id, now_at))
+
+    def begun(self, work: str) -> str:
+        """The reservation of a provider's work, from whatever process it was begun; empty where none is known."""
+        return self._read(lambda tables: tables.begun(work))
+
     def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
         """Adds history that counts in reports and never in windows: (added, already there, by `Entry.id`)."""
         return self._write(lambda tables: tables.add_imported(entries))

@@ -33,6 +33,7 @@ class MemoryTables:
         self.daily: dict[tuple[str, ...], Summing] = {}
         self.events: list[Event] = []
         self.work: dict[tuple[str, int], int] = {}
+        self.begun_works: dict[str, str] = {}
 
     def meta(self) -> Meta:
         return replace(self._meta)
@@ -128,6 +129,12 @@ class MemoryTables:
 
     def add_work(self, service: str, minute_at: int, count: int) -> None:
         self.work[service, minute_at] = self.work.get((service, minute_at), 0) + count
+
+    def put_begun(self, work: str, hold_id: str, at: int) -> None:  # noqa: ARG002 - when, only files forget
+        self.begun_works[work] = hold_id
+
+    def begun(self, work: str) -> str:
+        return self.begun_works.get(work, "")
 
     def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
         added = known = 0

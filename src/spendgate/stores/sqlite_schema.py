@@ -79,13 +79,21 @@ CREATE TABLE work (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_LEDGER, _HISTORY)
-"""What takes a file from version N to N + 1: 1 keeps the ledger, 2 adds history, daily sums and work done."""
+_BEGUN = """
+CREATE TABLE begun (
+    at INTEGER NOT NULL, work TEXT PRIMARY KEY, hold_id TEXT NOT NULL, chk INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_LEDGER, _HISTORY, _BEGUN)
+"""What takes a file from version N to N + 1: 1 keeps the ledger, 2 adds history, daily sums and work done, 3 the work
+that providers do in the background."""
 VERSION = len(MIGRATIONS)
 
 NUMBERS = {
     "meta": 7, "counters": 10, "entries": ENTRY_NUMBERS, "imported": ENTRY_NUMBERS, "actors": 2, "pricings": 2,
     "tariffs": 2, "limit_ids": 1, "limits_versions": 2, "events": 2, "daily": 6,
+    "begun": 1,
 }  # fmt: skip
 """How many numbers a row of a table begins with, before its texts."""
 SUMS = ("buckets", "work")

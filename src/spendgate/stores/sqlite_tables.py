@@ -300,6 +300,13 @@ class SqliteTables:
     def add_work(self, service: str, minute_at: int, count: int) -> None:
         self.run(_ADD_WORK, (minute_at, service, count, rows.seal_of_sum(minute_at, service) - count))
 
+    def put_begun(self, work: str, hold_id: str, at: int) -> None:
+        self.run("INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?)", rows.sealed("begun", (at, work, hold_id)))
+
+    def begun(self, work: str) -> str:
+        row = self.run("SELECT * FROM begun WHERE work = ?", (work,)).fetchone()
+        return str(rows.opened("begun", row, f"the reservation of {work!r}")[2]) if row else ""
+
     def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
         added = seen = 0
         top = int(self.run("SELECT coalesce(max(seq), 0) FROM imported").get)
@@ -320,6 +327,7 @@ class SqliteTables:
             self._add_day(astuple(day))
         if found:
             self.run(f"DELETE FROM entries WHERE {_OLD} AND seq <= ?", (*where, found[-1][0]))
+        self.run("DELETE FROM begun WHERE at < ?", (before_at,))
         return len(found)
 
     def _add_day(self, day: tuple[Any, ...]) -> None:

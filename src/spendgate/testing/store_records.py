@@ -51,6 +51,17 @@ class RecordChecks(StoreSetup):
             assert [entry.seq for entry in store.entries()] == sorted(entry.seq for entry in store.entries())
             assert [entry.weight.usd for entry in store.entries(START_AT + 2, START_AT + 4)] == [2, 3]
 
+    def test_a_providers_work_is_found_again(self, tmp_path: Path) -> None:
+        """The name of a provider's work leads to its reservation; the last word counts, and an unknown name to none."""
+        with self.opened(tmp_path) as store:
+            first, second = (held(store.hold(ask(5), START_AT)).id for _ in range(2))
+            assert store.begun("openai:resp_1") == ""
+            store.begin("openai:resp_1", first, START_AT)
+            store.begin("openai:resp_2", second, START_AT)
+            assert (store.begun("openai:resp_1"), store.begun("openai:resp_2")) == (first, second)
+            store.begin("openai:resp_1", second, START_AT)
+            assert store.begun("openai:resp_1") == second
+
     def test_running_totals_follow_every_write(self, tmp_path: Path) -> None:
         """Each write moves the head and the running total, and the entry keeps both."""
         with self.opened(tmp_path) as store:

@@ -1,7 +1,7 @@
 """How much a model may be told to write at most, where that is known.
 
-A cap above a model's own maximum is an error at most providers, so a cap is only added to a request where the maximum is
-known. Sources: the model pages of OpenAI, Google and DeepSeek as of November 2026.
+A cap above a model's own maximum is an error at most providers, so a cap is only added to a request where the maximum
+is known. Sources: the model pages of OpenAI, Google and DeepSeek as of November 2026.
 """
 
 from functools import lru_cache
