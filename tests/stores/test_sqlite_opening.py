@@ -57,7 +57,8 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.pragma("user_version", schema.VERSION + 1)
     connection.close()
-    with pytest.raises(StoreError, match=r"newer spendgate \(format 3, this one knows 2\).*pip install --upgrade"):
+    formats = rf"newer spendgate \(format {schema.VERSION + 1}, this one knows {schema.VERSION}\)"
+    with pytest.raises(StoreError, match=f"{formats}.*pip install --upgrade"):
         SqliteStore(path)
 
 

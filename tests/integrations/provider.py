@@ -1,0 +1,146 @@
+"""A paid provider on loopback that answers by a script, and counts what reaches it. It speaks OpenAI and Anthropic."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+OPENAI, ANTHROPIC = "/v1/chat/completions", "/v1/messages"
+USED = {"input": 10, "output": 3}
+"""The tokens that every whole answer bills."""
+
+
+@dataclass
+class Provider:
+    """What the provider does, and what it has seen. `script` has a word for each request; the last one goes on.
+
+    `ok` answers, `429` and `500` are such errors, `hang` reads the request and answers nothing until the test is over,
+    `broken` ends the connection in the middle of its answer.
+    """
+
+    script: Sequence[str] = ("ok",)
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    on_request: Callable[[], object] = lambda: None
+    url: str = ""
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def word(self) -> str:
+        """What to do with the request that came in last."""
+        return self.script[min(len(self.seen), len(self.script)) - 1]
+
+
+@contextmanager
+def running() -> Iterator[Provider]:
+    """A provider that runs until the block is left."""
+    provider = Provider()
+
+    class Handler(_Handler):
+        def do_POST(self) -> None:
+            self.answer(provider)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    provider.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield provider
+    finally:
+        provider.over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+    def answer(self, provider: Provider) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        provider.seen.append(body)
+        provider.headers.append({name.lower(): value for name, value in self.headers.items()})
+        provider.on_request()
+        word = provider.word()
+        if word == "hang":
+            provider.over.wait(60)
+            self.close_connection = True
+        elif word in ("429", "500"):
+            self._send(int(word), json.dumps({"error": {"type": "some_error", "message": "no"}}).encode())
+        elif body.get("stream"):
+            self._stream(events(self.path), word == "broken")
+        else:
+            self._send(200, json.dumps(document(self.path)).encode(), broken=word == "broken")
+
+    def _send(self, status: int, content: bytes, broken: bool = False) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.send_header("retry-after-ms", "1")
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if broken else content)
+        self.close_connection = broken
+
+    def _stream(self, chunks: list[bytes], broken: bool) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for chunk in chunks[: len(chunks) // 2] if broken else chunks:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if not broken:
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = broken
+
+
+def document(path: str) -> dict[str, Any]:
+    """A whole answer."""
+    if path == OPENAI:
+        message = {"role": "assistant", "content": "hi hi hi"}
+        return {
+            "id": "c1", "object": "chat.completion", "created": 1, "model": "gpt-4o-2024-08-06",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": _openai_usage(),
+        }  # fmt: skip
+    return {
+        "id": "m1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5-20251001",
+        "content": [{"type": "text", "text": "hi hi hi"}], "stop_reason": "end_turn", "stop_sequence": None,
+        "usage": {"input_tokens": USED["input"], "output_tokens": USED["output"]},
+    }  # fmt: skip
+
+
+def events(path: str) -> list[bytes]:
+    """The same answer as a stream of server-sent events."""
+    if path == OPENAI:
+        data = [_chunk([{"index": 0, "delta": {"content": "hi "}, "finish_reason": None}]) for _ in range(3)]
+        data.append(_chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
+        data.append(_chunk([]) | {"usage": _openai_usage()})
+        return [b"data: " + json.dumps(one).encode() + b"\n\n" for one in data] + [b"data: [DONE]\n\n"]
+    begun = document(path) | {"content": [], "stop_reason": None}
+    begun["usage"] = {"input_tokens": USED["input"], "output_tokens": 1}
+    text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi "}}
+    data = [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *[text] * 3,
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": USED["output"]}},
+        {"type": "message_stop"},
+    ]
+    return [f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in data]
+
+
+def _openai_usage() -> dict[str, int]:
+    total = USED["input"] + USED["output"]
+    return {"prompt_tokens": USED["input"], "completion_tokens": USED["output"], "total_tokens": total}
+
+
+def _chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o-2024-08-06", "choices": choices,
+    }  # fmt: skip
