@@ -36,7 +36,7 @@ COSTS = {OPENAI: 10 * 2_500 + 3 * 10_000, ANTHROPIC: 10 * 1_000 + 3 * 5_000}
 TIMEOUT_S = 0.5
 
 
-class Consumer(Exception):
+class ReaderError(Exception):
     """What goes wrong in the code that reads an answer."""
 
 
@@ -336,7 +336,7 @@ def test_a_fault_in_the_reader_does_not_hide_the_cost(
 ) -> None:
     """Code that fails while it reads an answer has still bought it: what was produced until then is booked."""
     world = make_world(provider, name, is_async=is_async)
-    with pytest.raises(Consumer):
+    with pytest.raises(ReaderError):
         in_loop(world, _failing_async(world, stream)) if is_async else at_once(world, lambda: _failing(world, stream))
     assert (world.sent, world.states()) == (1, ["settled"])
     assert world.entries[0].weight.usd > 0
@@ -346,16 +346,16 @@ def test_a_fault_in_the_reader_does_not_hide_the_cost(
 def _failing(world: World, stream: bool) -> None:
     if not stream:
         send(world, stream)
-        raise Consumer
+        raise ReaderError
     with world.kind.streaming(world.client) as chunks:
         for _ in chunks:
-            raise Consumer
+            raise ReaderError
 
 
 async def _failing_async(world: World, stream: bool) -> None:
     if not stream:
         await send_async(world, stream)
-        raise Consumer
+        raise ReaderError
     async with world.kind.streaming_async(world.client) as chunks:
         async for _ in chunks:
-            raise Consumer
+            raise ReaderError
