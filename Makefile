@@ -7,12 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-dev
 UV_STAMP := $(VENV)/.stamp-uv
+OLDER := .venv-older
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long lint check picture bench mutants lock clean
+.PHONY: help setup demo test test-long test-older lint check picture bench mutants lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +28,9 @@ test: $(STAMP) ## the quick suite: tests, README, docs, doctests (under 10 minut
 
 test-long: $(STAMP) ## everything, the long proofs included
 	$(BIN)/python -m pytest -m "long or not long" --hypothesis-profile=long $(ARGS)
+
+test-older: $(OLDER)/.stamp ## the clients' tests against the last SDKs that are built on httpx
+	PYTHONPATH=src $(OLDER)/bin/python -m pytest tests/integrations/test_matrix.py $(ARGS)
 
 lint: $(STAMP) ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -45,13 +49,16 @@ bench: $(STAMP) ## the figures of the README, measured again
 mutants: $(STAMP) ## plant known faults one by one; each must be caught by a test
 	$(BIN)/python -m tests.mutants
 
-lock: $(UV_STAMP) ## compile requirements/dev.txt again, with the newest versions that fit
+lock: $(UV_STAMP) ## compile requirements/*.txt again, with the newest versions that fit
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-find-links \
 		--output-file requirements/dev.txt pyproject.toml requirements/dev.in
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links \
+		--output-file requirements/older.txt pyproject.toml requirements/older.in
 
 clean: ## remove the environment and everything the tools left behind
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OLDER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first interpreter that is new enough, asked in this order.
@@ -69,6 +76,11 @@ $(BIN)/python:
 $(STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(OLDER)/.stamp: requirements/older.txt | $(BIN)/python
+	$(BIN)/python -m venv $(OLDER)
+	$(OLDER)/bin/python -m pip install --quiet --quiet --require-hashes -r requirements/older.txt
 	@touch $@
 
 $(UV_STAMP): | $(BIN)/python

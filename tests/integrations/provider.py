@@ -42,7 +42,7 @@ def running() -> Iterator[Provider]:
         def do_POST(self) -> None:
             self.answer(provider)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -54,6 +54,11 @@ def running() -> Iterator[Provider]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Clients that go away are part of the tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):
