@@ -30,10 +30,13 @@ _REMEMBERED = 4096
 
 _INSERT = f"INSERT INTO entries ({ALL}) VALUES ({', '.join('?' * (len(ENTRY_COLUMNS) + 1))})"
 _IMPORT = _INSERT.replace("INTO entries (", "OR IGNORE INTO imported (id, ").replace("VALUES (", "VALUES (?, ")
-_UPDATE = f"UPDATE entries SET {', '.join(f'{name} = ?' for name in (*ENTRY_COLUMNS[1:], 'chk'))} WHERE seq = ?"
+_UPDATE = (
+    f"UPDATE entries SET {', '.join(f'{name} = ?{place}' for place, name in enumerate((*ENTRY_COLUMNS[1:], 'chk'), 2))}"
+    " WHERE seq = ?1"
+)
 _PUT_META = (
-    "UPDATE meta SET head = ?, total = ?, latest_at = ?, limits_version = ?, next_lapse_at = ?, lost_until = ?, "
-    "breakers = ?, ledger = ?, chk = ? WHERE id = 1"
+    "UPDATE meta SET head = ?2, total = ?3, latest_at = ?4, limits_version = ?5, next_lapse_at = ?6, lost_until = ?7, "
+    "breakers = ?8, ledger = ?9, chk = ?10 WHERE id = ?1"
 )
 _COUNTER = (
     "oldest",
@@ -133,9 +136,8 @@ class SqliteTables:
         return self._meta
 
     def put_meta(self, meta: Meta) -> None:
-        m = self._meta = self.written = meta
-        numbers = (1, m.head, m.total, m.latest_at, m.limits_version, m.next_lapse_at, m.lost_until)
-        self.run(_PUT_META, rows.sealed("meta", (*numbers, m.breakers, self.ledger))[1:])
+        self._meta = self.written = meta
+        self.run(_PUT_META, rows.meta_row(meta, self.ledger))
 
     def counter(self, limit_id: int, scope: str) -> Counter | None:
         counter = self._counters.get((limit_id, scope))
@@ -147,7 +149,8 @@ class SqliteTables:
         return counter
 
     def put_counter(self, limit_id: int, scope: str, counter: Counter) -> None:
-        self._counters[limit_id, scope] = self._changed[limit_id, scope] = counter
+        key = limit_id, scope
+        self._counters[key] = self._changed[key] = counter
 
     def counters(self, limit_id: int) -> list[tuple[str, Counter]]:
         self._flush()
@@ -213,8 +216,7 @@ class SqliteTables:
         self._remember(entry)
 
     def update(self, entry: Entry) -> None:
-        row = self._row(entry)
-        self.run(_UPDATE, (*row[1:], row[0]))
+        self.run(_UPDATE, self._row(entry))
         self._remember(entry)
 
     def _remember(self, entry: Entry) -> None:
