@@ -6,6 +6,7 @@ over the row's numbers, as 64 bits each, and then over its texts.
 
 import json
 import struct
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
@@ -16,6 +17,7 @@ from spendgate.ledger import Actor, Entry, Pricing, Units, Weight
 from spendgate.pricing.tariff import Tariff
 from spendgate.reservation import State
 from spendgate.stores.sqlite_schema import ENTRY_NUMBERS, NUMBERS
+from spendgate.stores.tables import Meta
 
 STATES = (State.HELD, State.SETTLED, State.VOIDED, State.LAPSED)
 """A state's place here is its number in the file."""
@@ -23,15 +25,18 @@ _STATE_NUMBERS = {state: number for number, state in enumerate(STATES)}
 
 Row = tuple[Any, ...]
 
-_pack_counter = struct.Struct(f"<{NUMBERS['counters']}q").pack
 _packed = {table: struct.Struct(f"<{numbers}q").pack for table, numbers in NUMBERS.items()}
+_pack_counter, _pack_entry, _pack_meta = _packed["counters"], _packed["entries"], _packed["meta"]
 
 
 def sealed(table: str, values: Row) -> Row:
     """A row with its checksum."""
     numbers = NUMBERS[table]
-    texts = "\x1f".join(values[numbers:]).encode()
-    return (*values, crc32(texts, crc32(_packed[table](*values[:numbers]))))
+    return _sealed(_packed[table], values[:numbers], values[numbers:])
+
+
+def _sealed(pack: Callable[..., bytes], numbers: tuple[int, ...], texts: tuple[str, ...]) -> Row:
+    return (*numbers, *texts, crc32("\x1f".join(texts).encode(), crc32(pack(*numbers))))
 
 
 def intact(table: str, row: Row) -> bool:
@@ -87,6 +92,13 @@ def counter_row(limit_id: int, scope: str, counter: Counter) -> Row:
     return (*numbers, scope, crc32(scope.encode(), crc32(_pack_counter(*numbers))))
 
 
+def meta_row(meta: Meta, ledger: str) -> Row:
+    """The ledger's row about itself with its checksum, as `sealed` makes it."""
+    m = meta
+    numbers = (1, m.head, m.total, m.latest_at, m.limits_version, m.next_lapse_at, m.lost_until)
+    return _sealed(_pack_meta, numbers, (m.breakers, ledger))
+
+
 def read_counter(row: Row) -> Counter:
     """The counter in a row that was checked."""
     return Counter(*row[1:10])
@@ -95,16 +107,18 @@ def read_counter(row: Row) -> Counter:
 def entry_row(entry: Entry, actor: int, pricing: int) -> Row:
     """An entry with its checksum, in the order of `ENTRY_COLUMNS`; `actor` and `pricing` are numbers of rows."""
     call, held, now = entry.call, entry.reserved, entry.weight
-    values = (
+    numbers = (
         entry.seq, _STATE_NUMBERS[entry.state], call.attempt,
         entry.held_at, entry.lapse_at, entry.counted_at, entry.ended_at,
         held.usd, held.calls, held.tokens, now.usd, now.calls, now.tokens,
         actor, pricing, entry.tariff_units, entry.tariff_position, entry.list_usd, entry.rev, entry.total,
+    )  # fmt: skip
+    texts = (
         entry.id.partition("-")[2], call.service, call.provider, call.resource, call.task, call.key, _pairs(call.tags),
         _pairs(held.units), _pairs(now.units), json.dumps(entry.tariff.to_json()) if entry.tariff else "", entry.usage,
-        ",".join(sorted(entry.marks)), ",".join(map(str, entry.others)),
+        ",".join(sorted(entry.marks)), ",".join(map(str, entry.others)) if entry.others else "",
     )  # fmt: skip
-    return sealed("entries", values)
+    return _sealed(_pack_entry, numbers, texts)
 
 
 def read_entry(row: Row, actor: Actor, pricing: Pricing, entry_id: str = "") -> Entry:

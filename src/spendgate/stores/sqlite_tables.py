@@ -30,10 +30,13 @@ _REMEMBERED = 4096
 
 _INSERT = f"INSERT INTO entries ({ALL}) VALUES ({', '.join('?' * (len(ENTRY_COLUMNS) + 1))})"
 _IMPORT = _INSERT.replace("INTO entries (", "OR IGNORE INTO imported (id, ").replace("VALUES (", "VALUES (?, ")
-_UPDATE = f"UPDATE entries SET {', '.join(f'{name} = ?' for name in (*ENTRY_COLUMNS[1:], 'chk'))} WHERE seq = ?"
+_UPDATE = (
+    f"UPDATE entries SET {', '.join(f'{name} = ?{place}' for place, name in enumerate((*ENTRY_COLUMNS[1:], 'chk'), 2))}"
+    " WHERE seq = ?1"
+)
 _PUT_META = (
-    "UPDATE meta SET head = ?, total = ?, latest_at = ?, limits_version = ?, next_lapse_at = ?, lost_until = ?, "
-    "breakers = ?, ledger = ?, chk = ? WHERE id = 1"
+    "UPDATE meta SET head = ?2, total = ?3, latest_at = ?4, limits_version = ?5, next_lapse_at = ?6, lost_until = ?7, "
+    "breakers = ?8, ledger = ?9, chk = ?10 WHERE id = ?1"
 )
 _COUNTER = (
     "oldest",
@@ -71,6 +74,8 @@ class SqliteTables:
         self.connection = connection
         self.run: Callable[..., Any] = connection.execute
         """Executes one statement with its values; the cursor over what it found."""
+        self._writer = connection.cursor()
+        """For what every booking writes. It finds nothing; a new cursor each time would take as long as a statement."""
         self.ledger = ""
         self.written: Meta | None = None
         self._version = -1
@@ -91,14 +96,14 @@ class SqliteTables:
         if self.connection.in_transaction:  # an interrupt kept the last one from being undone
             self.rollback()
         self.written = None
-        self.run("BEGIN " + kind)
+        self._writer.execute("BEGIN " + kind)
         if kind != "IMMEDIATE" or self.connection.data_version() != self._version:
             self._forget()
 
     def commit(self) -> None:
         """Keeps what the transaction wrote."""
         self._flush()
-        self.run("COMMIT")
+        self._writer.execute("COMMIT")
         self._version = self.connection.data_version()
 
     def rollback(self) -> None:
@@ -116,11 +121,11 @@ class SqliteTables:
         """Writes the counters and buckets that were changed in memory so far."""
         if self._changed:
             changed = [rows.counter_row(*key, counter) for key, counter in self._changed.items()]
-            self.connection.executemany(_PUT_COUNTER, changed)
+            self._writer.executemany(_PUT_COUNTER, changed)
             self._changed.clear()
         if self._added:
             added = [(*key, parts, rows.seal_of_bucket(*key) - parts) for key, parts in self._added.items()]
-            self.connection.executemany(_ADD_BUCKET, added)
+            self._writer.executemany(_ADD_BUCKET, added)
             self._added.clear()
 
     def meta(self) -> Meta:
@@ -133,9 +138,8 @@ class SqliteTables:
         return self._meta
 
     def put_meta(self, meta: Meta) -> None:
-        m = self._meta = self.written = meta
-        numbers = (1, m.head, m.total, m.latest_at, m.limits_version, m.next_lapse_at, m.lost_until)
-        self.run(_PUT_META, rows.sealed("meta", (*numbers, m.breakers, self.ledger))[1:])
+        self._meta = self.written = meta
+        self._writer.execute(_PUT_META, rows.meta_row(meta, self.ledger))
 
     def counter(self, limit_id: int, scope: str) -> Counter | None:
         counter = self._counters.get((limit_id, scope))
@@ -147,7 +151,8 @@ class SqliteTables:
         return counter
 
     def put_counter(self, limit_id: int, scope: str, counter: Counter) -> None:
-        self._counters[limit_id, scope] = self._changed[limit_id, scope] = counter
+        key = limit_id, scope
+        self._counters[key] = self._changed[key] = counter
 
     def counters(self, limit_id: int) -> list[tuple[str, Counter]]:
         self._flush()
@@ -209,12 +214,11 @@ class SqliteTables:
         return found
 
     def insert(self, entry: Entry) -> None:
-        self.run(_INSERT, self._row(entry))
+        self._writer.execute(_INSERT, self._row(entry))
         self._remember(entry)
 
     def update(self, entry: Entry) -> None:
-        row = self._row(entry)
-        self.run(_UPDATE, (*row[1:], row[0]))
+        self._writer.execute(_UPDATE, self._row(entry))
         self._remember(entry)
 
     def _remember(self, entry: Entry) -> None:
