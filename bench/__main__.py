@@ -17,6 +17,7 @@ BENCHES = {
     "waiting": "one and four processes on one ledger: percentiles, worst wait, fairness",
     "flat": "ten million entries beside a thousand",
     "jsonl": "a log that is read at each check, beside the ledger",
+    "clients": "a wrapped SDK beside the bare one, on loopback",
     "starting": "import, open, `spendgate --help` and `spendgate status` in fresh processes",
 }
 """The benches, in the order of the README; each is a module with a `measure`."""
