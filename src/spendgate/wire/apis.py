@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator
 
+from spendgate.wire.cohere import CohereChat, CohereEmbed, CohereRerank
 from spendgate.wire.exchange import Api
+from spendgate.wire.ollama import Ollama
 from spendgate.wire.openai_batches import Batches
 from spendgate.wire.openai_chat import Chat
 from spendgate.wire.openai_embeddings import Embeddings
 from spendgate.wire.openai_responses import Responses
+from spendgate.wire.voyage import Voyage
 
-OWN: dict[str, tuple[Api, ...]] = {}
+OWN: dict[str, tuple[Api, ...]] = {
+    "cohere": (CohereChat(), CohereEmbed(), CohereRerank()),
+    "voyageai": (Voyage(),),
+    "ollama": (Ollama(),),
+}
 """APIs of one provider alone, whose paths mean something else elsewhere; they are asked first."""
 
 SHARED: tuple[Api, ...] = (
