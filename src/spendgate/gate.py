@@ -5,9 +5,10 @@ reservation. What is not settled stays held, lapses, and counts as spent.
 """
 
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from decimal import Decimal
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
 
@@ -17,9 +18,8 @@ from spendgate.billing import settlement
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND, Clock, SystemClock
 from spendgate.decorator import decorator
-from spendgate.errors import AmountError, LostTailError, PriceError, ReservationStateError, StoreError
+from spendgate.errors import AmountError, LostTailError, ReservationStateError, SpendLimitError, StoreError
 from spendgate.estimating import (
-    TIER,
     Ask,
     Estimate,
     Report,
@@ -45,9 +45,10 @@ from spendgate.ledger import (
     Store,
     Weight,
 )
-from spendgate.limits import applying
-from spendgate.money import Amount, decimal, quantity, usd
+from spendgate.limits import applying, unit_scale
+from spendgate.money import MAX_LIMIT_NANOS, Amount, decimal, quantity, scaled, usd
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
+from spendgate.recalled import recalled
 from spendgate.reservation import State
 from spendgate.reserved import PaidCall, Reservation
 from spendgate.unrecorded import Unrecorded
@@ -55,7 +56,6 @@ from spendgate.wire.exchange import Bill
 
 if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook
-    from spendgate.pricing.price import Price
 
 log = logging.getLogger("spendgate")
 
@@ -228,16 +228,7 @@ class Gate:
         entry = self.store.entry(_text(hold_id))
         if entry is None:
             raise ReservationStateError(f"reservation {hold_id[:60]!r} is not known here. Nothing was changed.")
-        ask = _ask_again(entry)
-        price = self._price_then(entry)
-        result = self.store.settle(hold_id, outcome(ask, price, said, entry.tariff is not None), self.clock.now())
-        return self._told(result)
-
-    def _price_then(self, entry: Entry) -> "Price | None":
-        try:
-            return self.prices.price(entry.call.provider, entry.call.resource, entry.held_at)
-        except PriceError:
-            return None
+        return self.finish(hold_id, recalled(entry, self.prices), said, entry.tariff is not None)
 
     def void(self, hold_id: str) -> Receipt:
         """Ends a reservation by its id: the call was not made, or is known to cost nothing."""
@@ -310,8 +301,7 @@ class Gate:
         """
         entry = self.store.entry(self.store.begun(work))
         if entry is not None and entry.state is not State.SETTLED:
-            guess = Estimate(_ask_again(entry), self._price_then(entry), entry.reserved, entry.tariff_units)
-            self.finish(entry.id, guess, Report(bills=bills), entry.tariff is not None)
+            self.finish(entry.id, recalled(entry, self.prices), Report(bills=bills), entry.tariff is not None)
 
     def remember(self, token: int, weight: Weight | None) -> None:
         """A call that was let through without the ledger has ended: books it later, unless it weighs nothing."""
@@ -359,6 +349,18 @@ class Gate:
         """The instant up to which a call waits for room."""
         return self.clock.now() + round(float(decimal(str(stated.get("wait", 0)), "wait")) * SECOND)
 
+    def most_output(self, resource: str, stated: Stated, refusal: SpendLimitError) -> int:
+        """The most tokens of output with which a refused call fits into what its limit had left; 0 where none does."""
+        ask, now_at = self.ask(resource, stated), self.clock.now()
+        left = scaled(refusal.headroom, unit_scale(refusal.unit), "headroom", MAX_LIMIT_NANOS)
+        most = ask.max_output_tokens or self.default_output_tokens
+
+        def fits(tokens: int) -> bool:
+            guess = estimate(replace(ask, max_output_tokens=tokens), self.prices, now_at, *self._defaults)
+            return guess.weight.of(refusal.unit) <= left
+
+        return bisect_left(range(1, most + 1), True, key=lambda tokens: not fits(tokens))
+
     def _counts_dollars(self, request: HoldRequest) -> bool:
         """Whether a limit in dollars applies, so that a call without a price must not pass."""
         if not request.enforce:
@@ -377,20 +379,6 @@ def _text(hold_id: object) -> str:
     if not isinstance(hold_id, str):
         raise AmountError("hold_id", hold_id, "it must be the text that `reserve` gave as id")
     return hold_id
-
-
-def _ask_again(entry: Entry) -> Ask:
-    """What was asked when an entry was held, as far as the ledger knows."""
-    units = tuple((name, Decimal(parts).scaleb(-6)) for name, parts in entry.reserved.units)
-    tier = next((mark.removeprefix(TIER) for mark in entry.marks if mark.startswith(TIER)), "")
-    return Ask(
-        entry.call,
-        entry.reserved.usd,
-        calls=entry.reserved.calls,
-        units=units,
-        batch="batch" in entry.marks,
-        service_tier=tier,
-    )
 
 
 def _price_list() -> "PriceBook":

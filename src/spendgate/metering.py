@@ -5,16 +5,15 @@ status, the chunks of the answer as they come by, and its end. Nothing here rais
 own reading fails the caller still gets the answer, and the whole hold counts.
 """
 
-import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from spendgate import aio
 from spendgate.call import MAX_NAME
-from spendgate.errors import AmountError
+from spendgate.errors import AmountError, SpendLimitError
 from spendgate.estimating import Stated
 from spendgate.gate import Gate
 from spendgate.pricing.ratecard import Card
@@ -22,22 +21,32 @@ from spendgate.reserved import Reservation
 from spendgate.wire.exchange import Answer, Asked, Path, Request
 from spendgate.wire.output_limits import output_limit
 from spendgate.wire.reading import answer_reader, understand
+from spendgate.wire.rewriting import readable, with_fields
 
 log = logging.getLogger("spendgate")
 
 SERVICE, TASK, TAGS = "x-spendgate-service", "x-spendgate-task", "x-spendgate-tags"
 """Headers that say for whom a call is made; they never leave the machine."""
+SIGNED = "AWS4-"
+"""How the authorization of a request begins whose body is signed, so that it must not be changed."""
 RETRY = "x-stainless-retry-count"
 """How often an SDK has sent this call before, in the requests of the OpenAI and Anthropic SDKs."""
-READABLE = frozenset({"gzip", "deflate", "identity", "x-gzip"})
-"""Encodings of answers that can be read on the side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How the calls of one client are made, where nothing nearer to the call says otherwise.
 
-    `provider` is whose price list holds for a host that is not known; `wait` how many seconds a call waits for room.
+    Attributes:
+        service: for whom the calls are made.
+        task: the job they belong to.
+        tags: names of your own to match and count by.
+        provider: whose price list holds at a host that is not known.
+        wait: how many seconds a call waits for room.
+        clamp: the least tokens of output that are still worth a call: where a limit leaves no room for as many as were
+            asked for, as many are asked for as fit, if they are at least so many. 0 never asks for less.
+        fallback: another model of the same provider that is asked where there is no room for the one that was named.
+            Its calls carry the tag `fallback_for`.
     """
 
     service: str = ""
@@ -45,24 +54,33 @@ class Terms:
     tags: Mapping[str, object] = field(default_factory=dict)
     provider: str = ""
     wait: float = 0
+    clamp: int = 0
+    fallback: str = ""
 
 
 class Metered:
     """One request and its answer. `request` is what must be sent; `is_paid` whether anything is reserved for it."""
 
     def __init__(self, gate: Gate, request: Request, terms: Terms = Terms()) -> None:
-        own = {name: request.headers[name] for name in (SERVICE, TASK, TAGS) if name in request.headers}
         self._gate = gate
+        self._terms = terms
+        self._own = {name: request.headers[name] for name in (SERVICE, TASK, TAGS) if name in request.headers}
         self._reservation: Reservation | None = None
         self._reader: Any = None
         self._ended = False
+        self._clamped = self._fell_back = False
         self._card = gate.prices.cards.at_url(request.url)
-        self._asked = None if self._card else understand(request, terms.provider)
-        self.resource, self._stated = _stated(request, self._asked, self._card, terms, own)
-        cap = _cap(self._asked, gate.default_output_tokens) if self._asked else None
-        self.request = _to_send(request, self._asked, own, cap)
-        if self._asked and self._asked.max_output_tokens is None:
-            self._stated["max_output_tokens"] = self._asked.answers * (cap or gate.default_output_tokens)
+        self._plan(request)
+
+    def _plan(self, request: Request) -> None:
+        """What is asked for by a request, what to reserve for it, and what to send."""
+        asked = self._asked = None if self._card else understand(request, self._terms.provider)
+        self.resource, self._stated = _stated(request, asked, self._card, self._terms, self._own)
+        default = self._gate.default_output_tokens
+        cap = _cap(asked, default) if asked else None
+        self.request = _to_send(request, asked, self._own, cap)
+        if asked and asked.max_output_tokens is None:
+            self._stated["max_output_tokens"] = asked.answers * (cap or default)
 
     @property
     def is_paid(self) -> bool:
@@ -71,14 +89,41 @@ class Metered:
 
     def reserve(self) -> None:
         """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does."""
-        if self.is_paid:
-            self._reservation = self._gate.reserve(resource=self.resource, **self._stated)
+        while self.is_paid and self._reservation is None:
+            try:
+                self._reservation = self._gate.reserve(resource=self.resource, **self._stated)
+            except SpendLimitError as refusal:
+                if not self._asks_for_less(refusal):
+                    raise
 
     async def reserve_async(self) -> None:
         """The same, awaited. Cancelled, it leaves nothing set aside."""
-        if self.is_paid:
-            found = await aio.Gate(self._gate).reserve(resource=self.resource, **self._stated)
-            self._reservation = found.reservation
+        while self.is_paid and self._reservation is None:
+            try:
+                found = await aio.Gate(self._gate).reserve(resource=self.resource, **self._stated)
+                self._reservation = found.reservation
+            except SpendLimitError as refusal:
+                if not self._asks_for_less(refusal):
+                    raise
+
+    def _asks_for_less(self, refusal: SpendLimitError) -> bool:
+        """Whether there is another way to make the call: with less output, or with another model, each tried once."""
+        asked = self._asked
+        if asked is None or asked.kind != "paid" or self.request.headers.get("authorization", "").startswith(SIGNED):
+            return False
+        if self._terms.clamp and asked.cap and not self._clamped:
+            self._clamped = True
+            fitting = self._gate.most_output(self.resource, self._stated, refusal) // asked.answers
+            if fitting >= self._terms.clamp:
+                self._plan(_changed(self.request, [(asked.cap, fitting)]))
+                return True
+        if self._terms.fallback and not self._fell_back and _names_model(self.request):
+            self._fell_back, self._clamped = True, False
+            named = self.resource
+            self._plan(_changed(self.request, [(("model",), self._terms.fallback)]))
+            self._stated["tags"] = {**self._stated.get("tags", {}), "fallback_for": named}
+            return True
+        return False
 
     def failed(self, *, sent: bool) -> None:
         """No answer came. What may have been sent stays held: billed or not, nobody knows."""
@@ -185,45 +230,35 @@ def _to_send(request: Request, asked: Asked | None, own: Mapping[str, str], cap:
     headers = {name: value for name, value in request.headers.items() if name not in own}
     if asked is None or asked.kind != "paid":
         return replace(request, headers=headers) if own else request
-    accepted = _readable(headers.get("accept-encoding", ""))
+    accepted = readable(headers.get("accept-encoding", ""))
     if accepted is not None:
         headers["accept-encoding"] = accepted
-    body = request.body
-    if not headers.get("authorization", "").startswith("AWS4-"):
-        changes: list[tuple[Path, object]] = []
-        if cap is not None:
-            changes.append((asked.cap, cap))
-        if asked.usage_flag:
-            changes.append((asked.usage_flag, True))
-        body = _with(body, changes)
-    if body is not request.body and "content-length" in headers:
+    changes: list[tuple[Path, object]] = []
+    if not headers.get("authorization", "").startswith(SIGNED):
+        changes += [(asked.cap, cap)] if cap is not None else []
+        changes += [(asked.usage_flag, True)] if asked.usage_flag else []
+    if headers == request.headers and not changes:
+        return request
+    return _changed(replace(request, headers=headers), changes)
+
+
+def _changed(request: Request, changes: Sequence[tuple[Path, object]]) -> Request:
+    """A request with some fields of its JSON body set."""
+    if not changes:
+        return request
+    body = with_fields(request.body, changes)
+    headers = dict(request.headers)
+    if "content-length" in headers:
         headers["content-length"] = str(len(body))
-    return replace(request, headers=headers, body=body) if headers != request.headers else request
+    return replace(request, headers=headers, body=body)
 
 
-def _readable(accepted: str) -> str | None:
-    """An `accept-encoding` without what cannot be read on the side; None where there is nothing to leave out."""
-    offered = [part.strip() for part in accepted.split(",") if part.strip()]
-    kept = [part for part in offered if part.partition(";")[0].strip().lower() in READABLE]
-    return None if kept == offered else ", ".join(kept) or "identity"
+def _names_model(request: Request) -> bool:
+    """Whether the model stands in the body, so that another can be put there."""
+    return b'"model"' in request.body
 
 
 def _cap(asked: Asked, default_output: int) -> int | None:
     """The cap to add for each answer, where the request has none, may have one, and the model's maximum is known."""
     most = output_limit(asked.model) if asked.cap and asked.max_output_tokens is None else None
     return None if most is None else min(default_output, most)
-
-
-def _with(body: bytes, changes: list[tuple[Path, object]]) -> bytes:
-    """A JSON body with some fields set."""
-    if not changes:
-        return body
-    document = json.loads(body)
-    for path, value in changes:
-        place = document
-        for name in path[:-1]:
-            if not isinstance(place.get(name), dict):
-                place[name] = {}
-            place = place[name]
-        place[path[-1]] = value
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
