@@ -6,8 +6,9 @@ own reading fails the caller still gets the answer, and the whole hold counts.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -157,12 +158,9 @@ class Metered:
         if self._ended or self._reader is None:
             return
         self._ended = True
-        try:
-            self._settle(self._reader.end(complete))
-        except Exception:
-            log.exception("spendgate: an answer could not be read; the whole hold counts")
-            if self._reservation is not None:
-                self._reservation.settle_whole(frozenset({"unpriced"}))
+        if not _quietly(lambda: self._settle(self._reader.end(complete))) and self._reservation is not None:
+            whole = partial(self._reservation.settle_whole, frozenset({"unpriced"}))
+            _quietly(whole)
 
     def _settle(self, answer: Answer) -> None:
         if self._reservation is None:
@@ -180,6 +178,16 @@ class Metered:
         else:
             log.info("spendgate: %s stays held: %s", self._reservation.call.resource, answer.reason)
             self._reservation.abandon()
+
+
+def _quietly(work: Callable[[], object]) -> bool:
+    """Does something about an answer that the caller gets in any case; whether it went well."""
+    try:
+        work()
+    except Exception:
+        log.exception("spendgate: an answer could not be read or booked; the whole hold counts")
+        return False
+    return True
 
 
 def _stated(

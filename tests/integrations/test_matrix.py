@@ -17,14 +17,11 @@ import httpx2
 import openai
 import pytest
 
-from spendgate.config import read
 from spendgate.errors import SpendLimitError
 from spendgate.gate import Gate
-from spendgate.ledger import Actor, Entry
-from spendgate.pricing.book import PriceBook
-from spendgate.stores.memory import MemoryStore
-from spendgate.testing import FakeClock
-from tests.integrations.provider import ANTHROPIC, OPENAI, Provider, running
+from spendgate.ledger import Entry
+from tests.integrations.conftest import MakeGate
+from tests.integrations.provider import ANTHROPIC, OPENAI, Provider
 
 MESSAGES = [{"role": "user", "content": "hello"}]
 BODIES = {
@@ -137,12 +134,18 @@ class World:
         return len(self.provider.seen)
 
 
-def make_world(provider: Provider, name: str, limit: str = "5.00", is_async: bool = False) -> World:
-    settings = read(f'[[limits]]\nusd = "{limit}"\nwindow = "1h"')
-    clock, store = FakeClock(1_795_000_000_000_000), MemoryStore()
-    store.apply_limits(settings.limits, "test", Actor(), clock.now())
-    gate = Gate(store, clock=clock, prices=PriceBook(settings.prices))
-    return World(gate, provider, CLIENTS[name], CLIENTS[name].make(gate, provider.url, is_async))
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def world_of(provider: Provider, make_gate: MakeGate) -> MakeWorld:
+    """Makes a gate with a limit, and a client of some name behind it."""
+
+    def make(name: str, is_async: bool, usd: str = "5.00") -> World:
+        gate = make_gate(usd)
+        return World(gate, provider, CLIENTS[name], CLIENTS[name].make(gate, provider.url, is_async))
+
+    return make
 
 
 def send(world: World, stream: bool) -> None:
@@ -169,12 +172,6 @@ async def send_async(world: World, stream: bool) -> None:
 async def take_one(chunks: AsyncIterator[Any]) -> None:
     async for _ in chunks:
         break
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with running() as found:
-        yield found
 
 
 def run(world: World, stream: bool, is_async: bool) -> None:
@@ -214,21 +211,21 @@ each = pytest.mark.parametrize(
 
 
 @each
-def test_an_answered_call_costs_what_it_used(provider: Provider, name: str, is_async: bool, stream: bool) -> None:
+def test_an_answered_call_costs_what_it_used(world_of: MakeWorld, name: str, is_async: bool, stream: bool) -> None:
     """One request, one entry, settled at the price of the usage in the answer; our own headers stay here."""
-    world = make_world(provider, name, is_async=is_async)
+    world = world_of(name, is_async)
     run(world, stream, is_async)
     assert (world.sent, world.states()) == (1, ["settled"])
     entry = world.entries[0]
     assert (entry.weight.usd, entry.weight.tokens) == (COSTS[world.kind.path], 13)
     assert (entry.call.service, entry.call.attempt, entry.marks) == ("matrix", 1, frozenset())
-    assert not [header for header in provider.headers[0] if header.startswith("x-spendgate")]
+    assert not [header for header in world.provider.headers[0] if header.startswith("x-spendgate")]
 
 
 @each
-def test_a_refused_call_is_never_sent(provider: Provider, name: str, is_async: bool, stream: bool) -> None:
+def test_a_refused_call_is_never_sent(world_of: MakeWorld, name: str, is_async: bool, stream: bool) -> None:
     """Without room nothing reaches the provider, nothing is booked, and the caller sees the gate's own error, once."""
-    world = make_world(provider, name, "0.0001", is_async)
+    world = world_of(name, is_async, "0.0001")
     with pytest.raises(SpendLimitError) as refusal:
         run(world, stream, is_async)
     assert (world.sent, world.entries) == (0, [])
@@ -236,14 +233,14 @@ def test_a_refused_call_is_never_sent(provider: Provider, name: str, is_async: b
 
 
 @each
-def test_each_retry_is_metered(provider: Provider, name: str, is_async: bool, stream: bool) -> None:
+def test_each_retry_is_metered(world_of: MakeWorld, name: str, is_async: bool, stream: bool) -> None:
     """A call turned away with 429 costs nothing; sent again, it is a second attempt that is settled."""
-    provider.script = ("429", "ok")
-    world = make_world(provider, name, is_async=is_async)
+    world = world_of(name, is_async)
+    world.provider.script = ("429", "ok")
     if world.kind.tries == 1:
         with pytest.raises(world.kind.failed):
             run(world, stream, is_async)
-        world.client = world.kind.make(world.gate, provider.url, is_async)
+        world.client = world.kind.make(world.gate, world.provider.url, is_async)
     run(world, stream, is_async)
     assert (world.sent, world.states()) == (2, ["voided", "settled"])
     assert world.entries[1].weight.usd == COSTS[world.kind.path]
@@ -251,10 +248,10 @@ def test_each_retry_is_metered(provider: Provider, name: str, is_async: bool, st
 
 
 @each
-def test_errors_of_the_provider_cost_nothing(provider: Provider, name: str, is_async: bool, stream: bool) -> None:
+def test_errors_of_the_provider_cost_nothing(world_of: MakeWorld, name: str, is_async: bool, stream: bool) -> None:
     """Every send that ends in a 500 is voided, and the caller sees the client's own error."""
-    provider.script = ("500",)
-    world = make_world(provider, name, is_async=is_async)
+    world = world_of(name, is_async)
+    world.provider.script = ("500",)
     with pytest.raises(world.kind.failed):
         run(world, stream, is_async)
     assert world.sent == world.kind.tries
@@ -262,10 +259,10 @@ def test_errors_of_the_provider_cost_nothing(provider: Provider, name: str, is_a
 
 
 @each
-def test_a_call_that_times_out_stays_held(provider: Provider, name: str, is_async: bool, stream: bool) -> None:
+def test_a_call_that_times_out_stays_held(world_of: MakeWorld, name: str, is_async: bool, stream: bool) -> None:
     """Billed or not, nobody knows: each send that was not answered in time stays held."""
-    provider.script = ("hang",)
-    world = make_world(provider, name, is_async=is_async)
+    world = world_of(name, is_async)
+    world.provider.script = ("hang",)
     if world.kind.tries > 1:
         world.client = world.client.with_options(max_retries=1)
     with pytest.raises(world.kind.timeout):
@@ -275,16 +272,16 @@ def test_a_call_that_times_out_stays_held(provider: Provider, name: str, is_asyn
 
 
 @each
-def test_an_interrupted_call_stays_held(provider: Provider, name: str, is_async: bool, stream: bool) -> None:
+def test_an_interrupted_call_stays_held(world_of: MakeWorld, name: str, is_async: bool, stream: bool) -> None:
     """Cancelled or interrupted after it was sent, a call stays held, and nothing is sent again."""
-    provider.script = ("hang",)
-    world = make_world(provider, name, is_async=is_async)
+    world = world_of(name, is_async)
+    world.provider.script = ("hang",)
     if is_async:
         in_loop(world, _cancelled(world, stream))
     else:
         main = threading.main_thread().ident
         assert main is not None
-        provider.on_request = lambda: signal.pthread_kill(main, signal.SIGINT)
+        world.provider.on_request = lambda: signal.pthread_kill(main, signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             run(world, stream, is_async)
     assert (world.sent, world.states()) == (1, ["held"])
@@ -301,16 +298,16 @@ async def _cancelled(world: World, stream: bool) -> None:
 
 
 @each
-def test_an_answer_that_ends_early_counts(provider: Provider, name: str, is_async: bool, stream: bool) -> None:
+def test_an_answer_that_ends_early_counts(world_of: MakeWorld, name: str, is_async: bool, stream: bool) -> None:
     """A stream closed after its first words costs what was produced; an answer that broke off costs the whole hold."""
-    world = make_world(provider, name, is_async=is_async)
+    world = world_of(name, is_async)
     if stream:
         in_loop(world, _closed(world)) if is_async else at_once(world, lambda: _closed_sync(world))
         entry = world.entries[-1]
         assert entry.marks == {"cut"}
         assert 0 < entry.weight.usd < entry.reserved.usd
     else:
-        provider.script = ("broken",)
+        world.provider.script = ("broken",)
         if world.kind.tries > 1:
             world.client = world.client.with_options(max_retries=0)
         with pytest.raises(world.kind.broken):
@@ -332,10 +329,10 @@ async def _closed(world: World) -> None:
 
 @each
 def test_a_fault_in_the_reader_does_not_hide_the_cost(
-    provider: Provider, name: str, is_async: bool, stream: bool
+    world_of: MakeWorld, name: str, is_async: bool, stream: bool
 ) -> None:
     """Code that fails while it reads an answer has still bought it: what was produced until then is booked."""
-    world = make_world(provider, name, is_async=is_async)
+    world = world_of(name, is_async)
     with pytest.raises(ReaderError):
         in_loop(world, _failing_async(world, stream)) if is_async else at_once(world, lambda: _failing(world, stream))
     assert (world.sent, world.states()) == (1, ["settled"])
