@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from spendgate.wire.anthropic_batches import MessageBatches
 from spendgate.wire.anthropic_messages import CountTokens, Messages
+from spendgate.wire.bedrock_converse import Converse
+from spendgate.wire.bedrock_converse import CountTokens as BedrockCountTokens
+from spendgate.wire.bedrock_invoke import Invoke
 from spendgate.wire.cohere import CohereChat, CohereEmbed, CohereRerank
 from spendgate.wire.exchange import Api
 from spendgate.wire.gemini import Generate, Manage
@@ -28,6 +31,9 @@ SHARED: tuple[Api, ...] = (
     CountTokens(),
     Messages(),
     Generate(),
+    Converse(),
+    Invoke(),
+    BedrockCountTokens(),
     Chat(),
     Responses(),
     Embeddings(),
