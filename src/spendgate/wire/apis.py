@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 
+from spendgate.wire.anthropic_batches import MessageBatches
+from spendgate.wire.anthropic_messages import CountTokens, Messages
+from spendgate.wire.bedrock_converse import Converse
+from spendgate.wire.bedrock_converse import CountTokens as BedrockCountTokens
+from spendgate.wire.bedrock_invoke import Invoke
 from spendgate.wire.cohere import CohereChat, CohereEmbed, CohereRerank
 from spendgate.wire.exchange import Api
+from spendgate.wire.gemini import Generate, Manage
+from spendgate.wire.gemini_batches import GeminiBatches
 from spendgate.wire.ollama import Ollama
 from spendgate.wire.openai_batches import Batches
 from spendgate.wire.openai_chat import Chat
@@ -12,6 +19,7 @@ from spendgate.wire.openai_responses import Responses
 from spendgate.wire.voyage import Voyage
 
 OWN: dict[str, tuple[Api, ...]] = {
+    "google": (GeminiBatches(), Manage()),
     "cohere": (CohereChat(), CohereEmbed(), CohereRerank()),
     "voyageai": (Voyage(),),
     "ollama": (Ollama(),),
@@ -19,6 +27,13 @@ OWN: dict[str, tuple[Api, ...]] = {
 """APIs of one provider alone, whose paths mean something else elsewhere; they are asked first."""
 
 SHARED: tuple[Api, ...] = (
+    MessageBatches(),
+    CountTokens(),
+    Messages(),
+    Generate(),
+    Converse(),
+    Invoke(),
+    BedrockCountTokens(),
     Chat(),
     Responses(),
     Embeddings(),
@@ -29,7 +44,8 @@ SHARED: tuple[Api, ...] = (
 
 def find(provider: str, method: str, path: str) -> Api | None:
     """The API that a request speaks; None where none of them is known."""
-    return next((api for api in _of(provider) if api.speaks(method, path)), None)
+    known = SHARED if "/openai/" in path else _of(provider)  # many a host has OpenAI's dialect below that prefix
+    return next((api for api in known if api.speaks(method, path)), None)
 
 
 def named(provider: str, name: str) -> Api | None:

@@ -111,9 +111,11 @@ class Reading(Protocol):
 
 
 class Api(Protocol):
-    """One API, as it is spoken by everybody who speaks it. `name` is such as `openai.chat`."""
+    """One API, as it is spoken by everybody who speaks it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, such as `openai.chat`."""
 
     def speaks(self, method: str, path: str) -> bool:
         """Whether a request to this path, below any host, is one of this API."""

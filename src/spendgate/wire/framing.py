@@ -1,4 +1,4 @@
-"""Cuts the bytes of an answer into JSON documents: one document, an array of them, lines, server-sent events.
+"""Cuts the bytes of an answer into JSON documents: one, an array of them, lines, events of either kind of stream.
 
 Each document comes with the name of its event. `[DONE]`, with which OpenAI ends a stream, is handed on as that text.
 """
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from spendgate.wire.eventstream import EventStreamError, FrameDecoder
 from spendgate.wire.fields import load
 from spendgate.wire.sse import MAX_EVENT, EventDecoder
 
@@ -46,6 +47,8 @@ def framing(content_type: str) -> Framing:
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "text/event-stream":
         return Events()
+    if kind == "application/vnd.amazon.eventstream":
+        return Frames()
     if kind in {"application/x-ndjson", "application/jsonl", "application/x-jsonl", "application/x-jsonlines"}:
         return Lines()
     if kind == "application/stream+json":
@@ -54,7 +57,7 @@ def framing(content_type: str) -> Framing:
 
 
 class Whole:
-    """One JSON document."""
+    """One JSON document; or one a line, which some send without saying so."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
@@ -71,7 +74,14 @@ class Whole:
         self._kept.clear()
         if not data.strip():
             raise FramingError("it is empty")
-        yield _json(data), ""
+        try:
+            documents = [_json(data)]
+        except FramingError:
+            lines = [line for line in data.splitlines() if line.strip()]
+            if len(lines) < 2:
+                raise
+            documents = [_json(line) for line in lines]
+        yield from ((document, "") for document in documents)
 
 
 class Elements:
@@ -129,6 +139,23 @@ class Events:
             yield from _event(event.data, event.name)
         if self._decoder.oversized:
             raise FramingError(f"one of its events is longer than {MAX_EVENT >> 20} MiB")
+
+    def end(self) -> Iterator[Document]:
+        yield from ()
+
+
+class Frames:
+    """Frames of an AWS event stream, named after their event, or after the exception that came in its place."""
+
+    def __init__(self) -> None:
+        self._decoder = FrameDecoder()
+
+    def feed(self, chunk: bytes) -> Iterator[Document]:
+        try:
+            for frame in self._decoder.feed(chunk):
+                yield from _event(frame.payload.decode("utf-8", "replace"), frame.event)
+        except EventStreamError as fault:
+            raise FramingError(str(fault)) from None
 
     def end(self) -> Iterator[Document]:
         yield from ()

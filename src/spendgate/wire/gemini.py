@@ -65,7 +65,7 @@ class Generate:
         )
 
     def _cache(self, provider: str, body: Mapping[str, Any]) -> Asked:
-        """What is kept is read once, at the price of input. Keeping it is billed by the hour, which is not told here."""
+        """What is kept is read once, at the price of input. Keeping it is billed by the hour: that is not told."""
         model, problem = model_name(str(body.get("model") or "").rpartition("/")[2])
         return Asked(
             api=self.name,
@@ -83,7 +83,7 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class Manage:
-    """What Google does not bill: counting tokens, files, settings. Indexing files for searches bills unstated tokens."""
+    """What Google does not bill: counting tokens, files, settings. Indexing a file bills tokens that nobody states."""
 
     name: str = "gemini.manage"
 

@@ -1,0 +1,338 @@
+"""What the body of a recorded answer says by its provider's documentation: read here once more, in another way.
+
+This looks for the shapes of usage that the providers document, wherever they stand in an answer, and knows nothing of
+how `spendgate.wire` goes about it. Amazon's streams are cut by botocore, server-sent events by a split at empty lines.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from botocore.eventstream import EventStreamBuffer
+from genai_prices.data import providers
+
+from tests.wire.recordings import Exchange
+
+Counts = dict[str, int]
+Json = dict[str, Any]
+
+UNLISTED = re.compile(
+    r"models\.github\.ai$|models\.inference\.ai\.azure\.com$|\.inference\.heroku\.com$|^router\.huggingface\.co$"
+    r"|\.aliyuncs\.com$|^api\.sambanova\.ai$|^api\.studio\.nebius|\.ovh\.net$|^ai-gateway\.vercel\.sh$|^api\.moonshot\."
+    r"|^api\.together\.ai$"
+)
+"""Paid hosts that genai-prices has no pattern for."""
+NO_MODEL = re.compile(r"^(storage|www|oauth2|sts|iamcredentials|secretmanager)\.googleapis\.com$")
+
+REFUSED = {400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 500, 502, 503, 529}
+
+
+@dataclass
+class Documented:
+    """What an answer says: `kinds` are the words for it that are right, `bills` what each model used."""
+
+    kinds: set[str]
+    bills: list[tuple[str, Counts, int | None]] = field(default_factory=list)
+
+
+def is_paid(exchange: Exchange) -> bool:
+    """Whether the host bills for answers: by the patterns of genai-prices."""
+    if NO_MODEL.search(exchange.host):
+        return False
+    url = exchange.request.url
+    return bool(UNLISTED.search(exchange.host)) or any(re.match(one.api_pattern, url) for one in providers)
+
+
+def provider_id(exchange: Exchange) -> str:
+    return next((one.id for one in providers if re.match(one.api_pattern, exchange.request.url)), "")
+
+
+def documents(exchange: Exchange) -> list[Any]:
+    """Every JSON document of an answer."""
+    kind = exchange.headers.get("content-type", "")
+    if "vnd.amazon.eventstream" in kind:
+        return list(_amazon(exchange.body))
+    text = exchange.body.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    if "event-stream" in kind:
+        blocks = [[line[5:] for line in block.split("\n") if line.startswith("data:")] for block in text.split("\n\n")]
+        return [one for block in blocks for one in _json("\n".join(block))]
+    if "ndjson" in kind or "jsonl" in kind:
+        return [one for line in text.split("\n") for one in _json(line)]
+    whole = list(_json(text))
+    return whole[0] if whole and isinstance(whole[0], list) else whole
+
+
+def read(exchange: Exchange) -> Documented:
+    """What has to come out for an exchange with a paid host."""
+    method, path, status = exchange.request.method.upper(), exchange.path, exchange.status
+    collects = method == "GET" and re.search(r"/(responses/resp_|batches/)[^/]+$", path) is not None
+    if status >= 300:
+        if collects:
+            return Documented({"later"})
+        return Documented({"free"} if status < 400 or status in REFUSED else {"held"})
+    if method != "POST" and not collects:
+        return Documented({"free", "billed"} if "batch" in path else {"free"})
+    found = [one for one in documents(exchange) if isinstance(one, dict)]
+    bills = list(_bills(exchange, found))
+    if bills:
+        return Documented({"billed"}, bills)
+    if any(_still_going(one) for one in found):
+        return Documented({"later"})
+    if re.search(
+        r"count[-_]?tokens|tokenize|/files|/upload|cachedContents$|fileSearchStores|/conversations", path, re.IGNORECASE
+    ):
+        # A cache that is made and a file that is indexed are billed; the file's tokens are stated nowhere.
+        extra = {"billed"} if "cached" in path else {"unread"} if "fileSearchStore" in path else set()
+        return Documented({"free", *extra})
+    return Documented({"unread", "held", "later", "free"})
+
+
+def _still_going(one: Json) -> bool:
+    response = one.get("response") if isinstance(one.get("response"), dict) else one
+    return response.get("status") in {"queued", "in_progress", "validating", "finalizing"} or (
+        one.get("processing_status") == "in_progress"
+    )
+
+
+def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
+    provider = provider_id(exchange)
+    named = exchange.asked.get("model") or ""
+    amazon = re.search(r"/model/([^/]+)/", exchange.path)
+    if amazon:
+        named = amazon[1].replace("%3A", ":").replace("%2F", "/")
+    google = re.search(r"models/([^/:]+):", exchange.path)
+    if google:
+        named = google[1]
+    if re.search(r"count[-_]?tokens", exchange.path, re.IGNORECASE):
+        return
+    if "/messages" in exchange.path or any(one.get("type") == "message" for one in found):
+        yield from _anthropic(named, found)
+    elif any("usageMetadata" in one for one in found) and "cachedContents" not in exchange.path:
+        yield from _gemini(named, found)
+    elif amazon or _has(found, "inputTokens"):
+        yield from _bedrock(named, exchange, found)
+    elif _has(found, "billed_units"):
+        yield from _cohere(named, found)
+    else:
+        yield from _openai(provider, named, found)
+
+
+def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
+    """Chat, responses, embeddings: the last usage that is stated, of the response that ended if there is one."""
+    usage: Json = {}
+    model, output, tools = named, [], {}
+    for one in found:
+        holder = one["response"] if isinstance(one.get("response"), dict) else one
+        if holder.get("status") in {"queued", "in_progress"}:
+            continue
+        model = holder.get("model") or model
+        stated = holder.get("usage") or (holder.get("x_groq") or {}).get("usage")
+        if isinstance(stated, dict):
+            usage, output, tools = stated, holder.get("output") or [], holder.get("tool_usage") or {}
+    counts = _openai_counts(provider, usage)
+    if not counts:
+        return
+    searches = sum(
+        item.get("type") == "web_search_call" and (item.get("action") or {}).get("type", "search") == "search"
+        for item in output
+    )
+    searches = max(searches, (tools.get("web_search") or {}).get("num_requests") or 0)
+    if searches:
+        counts["web_searches"] = searches
+    yield model, counts, _cost(usage)
+    drawn = tools.get("image_gen") or {}
+    if drawn.get("total_tokens"):
+        yield "", _drop({"input_tokens": drawn["input_tokens"], "output_tokens": drawn["output_tokens"]}), None
+
+
+def _openai_counts(provider: str, usage: Json) -> Counts:
+    given = usage.get("prompt_tokens", usage.get("input_tokens"))
+    written = usage.get("completion_tokens", usage.get("output_tokens")) or 0
+    total = usage.get("total_tokens") or 0
+    if given is None:
+        given = total - written
+    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+    out = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
+    reasoning = out.get("reasoning_tokens") or usage.get("reasoning_tokens") or 0
+    if provider == "x-ai" and "completion_tokens" in usage:  # "completion_tokens" leaves reasoning out, total has it
+        written += reasoning
+    if provider == "perplexity":  # both are stated beside "completion_tokens"
+        written += (usage.get("reasoning_tokens") or 0) + (usage.get("citation_tokens") or 0)
+    written = max(written, total - given)  # Gemini: thoughts are in the total alone
+    counts = {
+        "input_tokens": given,
+        "cache_read_tokens": details.get("cached_tokens")
+        or usage.get("prompt_cache_hit_tokens")  # DeepSeek
+        or usage.get("num_cached_tokens")  # Mistral
+        or usage.get("cached_tokens")  # Moonshot
+        or 0,
+        "cache_write_tokens": details.get("cache_write_tokens") or 0,
+        "output_tokens": written,
+        "reasoning_tokens": min(reasoning, written),
+        "input_audio_tokens": details.get("audio_tokens") or 0,
+        "output_audio_tokens": out.get("audio_tokens") or 0,
+        "web_searches": usage.get("num_search_queries") or 0,
+    }
+    return _drop(counts)
+
+
+def _cost(usage: Json) -> int | None:
+    """The cost that the provider states, in nano-dollars; None for 0, which is not believed."""
+    if usage.get("cost_in_usd_ticks"):
+        return -(-int(usage["cost_in_usd_ticks"]) // 10)
+    cost = usage.get("cost")
+    cost = cost.get("total_cost") if isinstance(cost, dict) else cost
+    if usage.get("is_byok") and cost is not None:
+        upstream = (usage.get("cost_details") or {}).get("upstream_inference_cost")
+        cost = None if upstream is None else cost + upstream
+    if not cost:
+        return None
+    return int((cost * 1_000_000_000).to_integral_value(ROUND_CEILING))
+
+
+def _anthropic(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
+    """`message_start` states the usage so far, `message_delta` the whole; cache tokens are beside `input_tokens`."""
+    usage: Json = {}
+    model = named
+    for one in found:
+        message = one.get("message") if isinstance(one.get("message"), dict) else {}
+        if one.get("type") == "message":
+            message = one
+        model = message.get("model") or model
+        for stated in (message.get("usage"), one.get("usage")):
+            usage |= {name: value for name, value in (stated or {}).items() if value is not None}
+    iterations = usage.get("iterations") or []
+    if not iterations:
+        yield from ((model, counts, None) for counts in [_anthropic_counts(usage)] if counts)
+        return
+    by_model: dict[str, Counts] = {}
+    for one in iterations:
+        sums = by_model.setdefault(one.get("model") or model, {})
+        for name, count in _anthropic_counts(one).items():
+            sums[name] = sums.get(name, 0) + count
+    searches = (usage.get("server_tool_use") or {}).get("web_search_requests") or 0
+    if searches:
+        by_model.setdefault(model, {})["web_searches"] = searches
+    yield from ((name, counts, None) for name, counts in by_model.items() if counts)
+
+
+def _anthropic_counts(usage: Json) -> Counts:
+    written = usage.get("cache_creation_input_tokens") or 0
+    hour = (usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0
+    read = usage.get("cache_read_input_tokens") or 0
+    return _drop(
+        {
+            "input_tokens": (usage.get("input_tokens") or 0) + read + written,
+            "cache_read_tokens": read,
+            "cache_write_tokens": written - hour,
+            "cache_write_1h_tokens": hour,
+            "output_tokens": usage.get("output_tokens") or 0,
+            "reasoning_tokens": (usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
+            "web_searches": (usage.get("server_tool_use") or {}).get("web_search_requests") or 0,
+        }
+    )
+
+
+def _gemini(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
+    """The last `usageMetadata` counts; thoughts and the prompts of tools are beside the other two counts."""
+    last = [one for one in found if "usageMetadata" in one][-1]
+    usage = last["usageMetadata"]
+
+    def spoken(name: str) -> int:
+        return sum(one.get("tokenCount", 0) for one in usage.get(name) or [] if one.get("modality") == "AUDIO")
+
+    thoughts = usage.get("thoughtsTokenCount") or 0
+    given = (usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0)
+    written = (usage.get("candidatesTokenCount") or 0) + thoughts
+    counts = {
+        "input_tokens": given,
+        "cache_read_tokens": usage.get("cachedContentTokenCount") or 0,
+        "output_tokens": max(written, (usage.get("totalTokenCount") or 0) - given),
+        "reasoning_tokens": thoughts,
+        "input_audio_tokens": spoken("promptTokensDetails") + spoken("toolUsePromptTokensDetails"),
+        "cache_audio_read_tokens": spoken("cacheTokensDetails"),
+        "output_audio_tokens": spoken("candidatesTokensDetails"),
+        "web_searches": _gemini_searches(named, found),
+    }
+    yield last.get("modelVersion") or named, _drop(counts), None
+
+
+def _gemini_searches(named: str, found: list[Json]) -> int:
+    """Gemini 3 is billed by query, what came before it by prompt that was grounded."""
+    grounded = [one.get("groundingMetadata") or {} for each in found for one in each.get("candidates") or []]
+    queries = {query for one in grounded for query in one.get("webSearchQueries") or [] if query}
+    return len(queries) if re.search(r"gemini-[3-9]", named) else min(1, len(queries))
+
+
+def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
+    """`usage` of converse, `metadata.usage` of its stream, or the headers of an invocation."""
+    usage: Json = {}
+    for one in found:
+        stated = one.get("usage") or (one.get("metadata") or {}).get("usage")
+        usage = stated if isinstance(stated, dict) and "inputTokens" in stated else usage
+    if not usage:
+        given, written = (
+            exchange.headers.get(f"x-amzn-bedrock-{side}-token-count", "0") for side in ("input", "output")
+        )
+        counts = _drop({"input_tokens": int(given), "output_tokens": int(written)})
+        yield from ((named, one, None) for one in [counts] if one)
+        return
+    read, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
+    hour = sum(one.get("inputTokens", 0) for one in usage.get("cacheDetails") or [] if one.get("ttl") == "1h")
+    counts = {
+        "input_tokens": usage["inputTokens"] + read + written,
+        "cache_read_tokens": read,
+        "cache_write_tokens": written - hour,
+        "cache_write_1h_tokens": hour,
+        "output_tokens": usage.get("outputTokens") or 0,
+    }
+    yield named, _drop(counts), None
+
+
+def _cohere(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
+    """`billed_units`, wherever it is."""
+    billed: Json = {}
+    rest: list[Any] = list(found)
+    while rest:
+        one = rest.pop()
+        if isinstance(one, dict):
+            billed = one.get("billed_units") or billed
+            rest.extend(one.values())
+    given = (billed.get("input_tokens") or 0) + (billed.get("image_tokens") or 0)
+    counts = _drop({"input_tokens": int(given), "output_tokens": int(billed.get("output_tokens") or 0)})
+    yield from ((named, one, None) for one in [counts] if one)
+
+
+def _has(value: Any, name: str) -> bool:
+    """Whether a field of that name is anywhere in there."""
+    if isinstance(value, list):
+        return any(_has(one, name) for one in value)
+    return isinstance(value, dict) and (name in value or any(_has(one, name) for one in value.values()))
+
+
+def _drop(counts: dict[str, Any]) -> Counts:
+    return {name: int(count) for name, count in counts.items() if count}
+
+
+def _amazon(body: bytes) -> Iterator[Any]:
+    """Events of converse-stream by the name in their header; chunks of an invocation are base64 inside of JSON."""
+    import base64
+
+    buffer = EventStreamBuffer()
+    buffer.add_data(body)
+    for message in buffer:
+        for data in _json(message.payload.decode()):
+            if isinstance(data, dict) and "bytes" in data:
+                yield from _json(base64.b64decode(data["bytes"]).decode())
+            else:
+                yield {message.headers.get(":event-type", ""): data}
+
+
+def _json(text: str) -> Iterator[Any]:
+    try:
+        yield json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return
