@@ -10,7 +10,7 @@ from typing import Any
 
 OPENAI, ANTHROPIC = "/v1/chat/completions", "/v1/messages"
 USED = {"input": 10, "output": 3}
-"""The tokens that every whole answer bills."""
+"""The tokens that a whole answer bills, where a test does not say otherwise."""
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Provider:
     script: Sequence[str] = ("ok",)
     seen: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    used: dict[str, int] = field(default_factory=lambda: dict(USED))
     on_request: Callable[[], object] = lambda: None
     url: str = ""
     over: threading.Event = field(default_factory=threading.Event)
@@ -79,9 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif word in ("429", "500"):
             self._send(int(word), json.dumps({"error": {"type": "some_error", "message": "no"}}).encode())
         elif body.get("stream"):
-            self._stream(events(self.path), word == "broken")
+            self._stream(events(self.path, provider.used), word == "broken")
         else:
-            self._send(200, json.dumps(document(self.path)).encode(), broken=word == "broken")
+            self._send(200, json.dumps(document(self.path, provider.used)).encode(), broken=word == "broken")
 
     def _send(self, status: int, content: bytes, broken: bool = False) -> None:
         self.send_response(status)
@@ -104,45 +105,45 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = broken
 
 
-def document(path: str) -> dict[str, Any]:
+def document(path: str, used: dict[str, int]) -> dict[str, Any]:
     """A whole answer."""
     if path == OPENAI:
         message = {"role": "assistant", "content": "hi hi hi"}
         return {
             "id": "c1", "object": "chat.completion", "created": 1, "model": "gpt-4o-2024-08-06",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": _openai_usage(),
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": _openai_usage(used),
         }  # fmt: skip
     return {
         "id": "m1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5-20251001",
         "content": [{"type": "text", "text": "hi hi hi"}], "stop_reason": "end_turn", "stop_sequence": None,
-        "usage": {"input_tokens": USED["input"], "output_tokens": USED["output"]},
+        "usage": {"input_tokens": used["input"], "output_tokens": used["output"]},
     }  # fmt: skip
 
 
-def events(path: str) -> list[bytes]:
+def events(path: str, used: dict[str, int]) -> list[bytes]:
     """The same answer as a stream of server-sent events."""
     if path == OPENAI:
         data = [_chunk([{"index": 0, "delta": {"content": "hi "}, "finish_reason": None}]) for _ in range(3)]
         data.append(_chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
-        data.append(_chunk([]) | {"usage": _openai_usage()})
+        data.append(_chunk([]) | {"usage": _openai_usage(used)})
         return [b"data: " + json.dumps(one).encode() + b"\n\n" for one in data] + [b"data: [DONE]\n\n"]
-    begun = document(path) | {"content": [], "stop_reason": None}
-    begun["usage"] = {"input_tokens": USED["input"], "output_tokens": 1}
+    begun = document(path, used) | {"content": [], "stop_reason": None}
+    begun["usage"] = {"input_tokens": used["input"], "output_tokens": 1}
     text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi "}}
     data = [
         {"type": "message_start", "message": begun},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         *[text] * 3,
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": USED["output"]}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": used["output"]}},
         {"type": "message_stop"},
     ]
     return [f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in data]
 
 
-def _openai_usage() -> dict[str, int]:
-    total = USED["input"] + USED["output"]
-    return {"prompt_tokens": USED["input"], "completion_tokens": USED["output"], "total_tokens": total}
+def _openai_usage(used: dict[str, int]) -> dict[str, int]:
+    total = used["input"] + used["output"]
+    return {"prompt_tokens": used["input"], "completion_tokens": used["output"], "total_tokens": total}
 
 
 def _chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
