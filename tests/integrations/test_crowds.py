@@ -52,7 +52,7 @@ async def from_tasks(gate: spendgate.Gate, url: str) -> list[str]:
 
 @pytest.mark.parametrize("way", ["threads", "tasks"])
 def test_fifty_callers_share_five_dollars(tmp_path: Path, provider: Provider, way: str) -> None:
-    """Of fifty calls at a dollar each that start at once, exactly five reach the provider, and five dollars are spent."""
+    """Of fifty calls at a dollar each that start at once exactly five reach the provider: five dollars are spent."""
     with opened(tmp_path, DEAR) as gate:
         ends = from_threads(gate, provider.url) if way == "threads" else asyncio.run(from_tasks(gate, provider.url))
         assert sorted(ends) == ["refused"] * (CALLERS - 5) + ["sent"] * 5
