@@ -22,10 +22,11 @@ Json = dict[str, Any]
 UNLISTED = re.compile(
     r"models\.github\.ai$|models\.inference\.ai\.azure\.com$|\.inference\.heroku\.com$|^router\.huggingface\.co$"
     r"|\.aliyuncs\.com$|^api\.sambanova\.ai$|^api\.studio\.nebius|\.ovh\.net$|^ai-gateway\.vercel\.sh$|^api\.moonshot\."
-    r"|^api\.together\.ai$"
+    r"|^api\.together\.ai$|^ollama\.com$|^gateway[^.]*\.pydantic\.dev$|^api\.tokenfactory\.nebius"
 )
 """Paid hosts that genai-prices has no pattern for."""
-NO_MODEL = re.compile(r"^(storage|www|oauth2|sts|iamcredentials|secretmanager)\.googleapis\.com$")
+MODELS_OF_GOOGLE = re.compile(r"^generativelanguage\.googleapis\.com$|aiplatform(\..+\.rep)?\.googleapis\.com$")
+"""Other hosts below googleapis.com store files and hand out tokens."""
 
 REFUSED = {400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 500, 502, 503, 529}
 
@@ -40,7 +41,7 @@ class Documented:
 
 def is_paid(exchange: Exchange) -> bool:
     """Whether the host bills for answers: by the patterns of genai-prices."""
-    if NO_MODEL.search(exchange.host):
+    if exchange.host.endswith(".googleapis.com") and not MODELS_OF_GOOGLE.search(exchange.host):
         return False
     url = exchange.request.url
     return bool(UNLISTED.search(exchange.host)) or any(re.match(one.api_pattern, url) for one in providers)
@@ -121,7 +122,14 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
 
 
 def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
-    """Chat, responses, embeddings: the last usage that is stated, of the response that ended if there is one."""
+    """Chat, responses, embeddings: the last usage that is stated, of the response that ended if there is one.
+
+    Groq's compound systems state what each model did.
+    """
+    parts = [one["usage_breakdown"]["models"] for one in found if one.get("usage_breakdown")]
+    if parts:
+        yield from ((one["model"], _openai_counts(provider, one["usage"]), None) for one in parts[-1])
+        return
     usage: Json = {}
     model, output, tools = named, [], {}
     for one in found:

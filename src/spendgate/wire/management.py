@@ -30,6 +30,8 @@ def is_free(provider: str, method: str, path: str, upgrade: str = "") -> bool:
     """
     if method in FREE_METHODS:
         return not upgrade  # a WebSocket begins as a GET
+    if path.startswith("/mcp") and provider == "github-copilot":
+        return True  # GitHub's MCP server shares the host of its models
     if MODERATION.search(path):
         return provider in FREE_MODERATION
     return FREE_PATHS.search(path) is not None

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from spendgate.wire import hosts, openai_input, openai_usage, sizing
 from spendgate.wire.cut_short import cut_short
-from spendgate.wire.exchange import Answer, Asked, Path, Request
+from spendgate.wire.exchange import Answer, Asked, Bill, Path, Request
 from spendgate.wire.fields import UnreadableError, inside, model_name, rows, show, table, text_bytes, whole, word
 
 SPOKEN = re.compile(r"(?:^|/)(?:(?P<chat>chat/completions|agents/completions)|(?:fim/)?completions)/?$")
@@ -122,6 +122,7 @@ class ChatReading:
     id: str = ""
     tier: Any = None
     usage: Mapping[str, Any] = field(default_factory=dict)
+    parts: list[Any] = field(default_factory=list)
     error: str = ""
     done: bool = False
     hidden: bool = False
@@ -138,6 +139,8 @@ class ChatReading:
         self.tier = data.get("service_tier") or self.tier
         if data.get("error") or event == "error":
             self.error = show(data.get("error") or data)
+        breakdown = data.get("usage_breakdown") or inside(data, "x_groq", "usage_breakdown")
+        self.parts = rows(table(breakdown).get("models")) or self.parts
         for choice in rows(data.get("choices")):
             self._choice(table(choice))
         usage = data.get("usage") or inside(data, "x_groq", "usage")
@@ -173,7 +176,7 @@ class ChatReading:
         if self.usage:
             bill = openai_usage.bill(self.asked, self.model, self.usage, searches=self._searched(), tier=self.tier)
             if self.ended or self.error:
-                return Answer("billed", (bill,), id=self.id)
+                return Answer("billed", self._by_model() or (bill,), id=self.id)
             more = bill.usage.output_tokens + self.produced
             return Answer("billed", (replace(bill, usage=replace(bill.usage, output_tokens=more)),), self.id, cut=True)
         if self.error:
@@ -182,6 +185,11 @@ class ChatReading:
             return Answer("unread", id=self.id, reason="it ended without saying what it used")
         hidden = self.hidden or HIDES_REASONING.search(self.model or self.asked.model) is not None
         return cut_short(self.asked, self.model, self.produced, hidden=hidden, id=self.id, tier=self.tier)
+
+    def _by_model(self) -> tuple[Bill, ...]:
+        """Groq's compound systems use several models, and state what each of them did."""
+        each = [(word(table(one).get("model")), table(table(one).get("usage"))) for one in self.parts]
+        return tuple(openai_usage.bill(self.asked, model, usage, tier=self.tier) for model, usage in each if model)
 
     def _searched(self) -> int:
         return self.asked.web_searches if "-search-" in self.asked.model else 0
