@@ -11,7 +11,7 @@ import inspect
 import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, aclosing
 from contextvars import copy_context
 from pathlib import Path
@@ -270,6 +270,11 @@ async def in_thread(work: Callable[[], T], unwanted: Callable[[T], object] | Non
     except asyncio.CancelledError:
         step.leave()
         raise
+
+
+def soon(work: Callable[[], object]) -> "Future[object]":
+    """Begins a step in the gate's threads, for a caller who cannot wait. It is finished before the program ends."""
+    return _pool().submit(copy_context().run, work)
 
 
 def _give_back(found: "reserved.Reservation | float") -> None:

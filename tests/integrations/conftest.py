@@ -10,6 +10,7 @@ from spendgate.ledger import Actor
 from spendgate.pricing.book import PriceBook
 from spendgate.stores.memory import MemoryStore
 from spendgate.testing import FakeClock
+from tests.integrations.ledgers import CARDS
 from tests.integrations.provider import Provider, running
 
 MakeGate = Callable[..., Gate]
@@ -33,3 +34,9 @@ def make_gate() -> MakeGate:
         return Gate(store, clock=clock, prices=PriceBook(settings.prices))
 
     return make
+
+
+@pytest.fixture
+def gate(make_gate: MakeGate) -> Gate:
+    """$5.00 an hour, and a rate card for `/v2/`."""
+    return make_gate(more=CARDS)

@@ -17,7 +17,8 @@ USED = {"input": 10, "output": 3}
 class Provider:
     """What the provider does, and what it has seen. `script` has a word for each request; the last one goes on.
 
-    `ok` answers, `429` and `500` are such errors, `hang` reads the request and answers nothing until the test is over,
+    `ok` answers, `429` and `500` are such errors, `redirect` sends to `/v2/elsewhere`, `hang` reads the
+    request and answers nothing until the test is over,
     `broken` ends the connection in the middle of its answer.
     """
 
@@ -77,6 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
         if word == "hang":
             provider.over.wait(60)
             self.close_connection = True
+        elif word == "redirect":
+            self._send(307, b"", location="/v2/elsewhere")
         elif word in ("429", "500"):
             self._send(int(word), json.dumps({"error": {"type": "some_error", "message": "no"}}).encode())
         elif body.get("stream"):
@@ -84,11 +87,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, json.dumps(document(self.path, provider.used)).encode(), broken=word == "broken")
 
-    def _send(self, status: int, content: bytes, broken: bool = False) -> None:
+    def _send(self, status: int, content: bytes, broken: bool = False, location: str = "") -> None:
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(content)))
         self.send_header("retry-after-ms", "1")
+        if location:
+            self.send_header("location", location)
         self.end_headers()
         self.wfile.write(content[: len(content) // 2] if broken else content)
         self.close_connection = broken

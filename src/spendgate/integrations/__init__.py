@@ -7,10 +7,12 @@ from spendgate.gate import Gate
 from spendgate.metering import Terms
 
 HOMES = {
+    "aiohttp": ("aiohttp", ""),
     "anthropic": ("stainless", "anthropic"),
-    "openai": ("stainless", "openai"),
     "httpx": ("httpx", ""),
     "httpx2": ("httpx", ""),
+    "openai": ("stainless", "openai"),
+    "requests": ("requests", ""),
 }
 """By the package that a client's class is from: the integration, and whose price list holds at an unknown host."""
 
