@@ -339,7 +339,7 @@ class Gate:
             provider=stated.get("provider", ""),
             resource=resource,
             task=stated.get("task") or around.task,
-            attempt=stated.get("attempt", 1),
+            attempt=stated.get("attempt", around.attempt or 1),
             key=stated.get("key", ""),
             tags=tags_from({**dict(around.tags), **(stated.get("tags") or {})}),
         )
