@@ -36,7 +36,9 @@ def ask(provider: Provider) -> Ask:
     """Calls LiteLLM by a function's name."""
 
     def call(name: str = "completion", on: Any = litellm, **more: Any) -> Any:
-        asked = {"model": "openai/gpt-4o-mini", "api_base": f"{provider.url}/v1", "api_key": "k"} if on is litellm else {}
+        asked = (
+            {"model": "openai/gpt-4o-mini", "api_base": f"{provider.url}/v1", "api_key": "k"} if on is litellm else {}
+        )
         asked |= {"input": ["a text"]} if "embedding" in name else {"messages": MESSAGES}
         return getattr(on, name)(**{**asked, **more})
 
@@ -159,7 +161,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("more", [{}, {"num_retries": 3}, {"max_retries": 3}, {"fallbacks": ["openai/gpt-4.1-nano"]}], ids=str)
+@pytest.mark.parametrize(
+    "more", [{}, {"num_retries": 3}, {"max_retries": 3}, {"fallbacks": ["openai/gpt-4.1-nano"]}], ids=str
+)
 def test_a_refusal_reaches_the_caller_and_nobody_else(
     way: str, more: dict[str, Any], tight: Gate, provider: Provider, ask: Ask
 ) -> None:
@@ -185,7 +189,11 @@ def router(provider: Provider, **more: Any) -> Any:
             "litellm_params": {"model": f"openai/{model}", "api_base": f"{provider.url}/v1", "api_key": "k"},
         }
 
-    models = [deployment("mine", "gpt-4o-mini"), deployment("mine", "gpt-4.1-mini"), deployment("other", "gpt-4.1-nano")]
+    models = [
+        deployment("mine", "gpt-4o-mini"),
+        deployment("mine", "gpt-4.1-mini"),
+        deployment("other", "gpt-4.1-nano"),
+    ]
     return litellm.Router(model_list=models, num_retries=2, fallbacks=[{"mine": ["other"]}], **more)
 
 
@@ -300,7 +308,10 @@ def test_metadata_and_scopes_say_for_whom(gate: Gate, provider: Provider, ask: A
     with gate.scope("research", task="job-7"):
         ask()
         ask(metadata={"spendgate_service": "billing"})
-    assert [(entry.call.service, entry.call.task) for entry in entries(gate)] == [("research", "job-7"), ("billing", "job-7")]
+    assert [(entry.call.service, entry.call.task) for entry in entries(gate)] == [
+        ("research", "job-7"),
+        ("billing", "job-7"),
+    ]
 
 
 def test_mocked_and_cached_answers_are_free(gate: Gate, provider: Provider, ask: Ask) -> None:
