@@ -174,7 +174,6 @@ def _openai_counts(provider: str, usage: Json) -> Counts:
         "input_tokens": given,
         "cache_read_tokens": details.get("cached_tokens")
         or usage.get("prompt_cache_hit_tokens")  # DeepSeek
-        or usage.get("num_cached_tokens")  # Mistral
         or usage.get("cached_tokens")  # Moonshot
         or 0,
         "cache_write_tokens": details.get("cache_write_tokens") or 0,

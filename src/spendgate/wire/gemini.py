@@ -186,7 +186,8 @@ class GenerateReading:
 
     def _answer(self, complete: bool) -> Answer:
         searches = self.grounding.searches(self.model or self.asked.model)
-        if self.ended and self.usage:
+        whole_stream = complete and stated(self.usage, "candidatesTokenCount") is not None
+        if self.usage and (self.ended or whole_stream):
             writes = bool(self.asked.cap)
             usage = gemini_usage.read(self.usage, searches) if writes else gemini_usage.given(self.usage)
             return Answer("billed", (self._bill(usage),), id=self.id)
