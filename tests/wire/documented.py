@@ -94,6 +94,8 @@ def read(exchange: Exchange) -> Documented:
         return Documented({"free", "unread"})
     found = [one for one in documents(exchange) if isinstance(one, dict)]
     bills = list(_bills(exchange, found))
+    if bills and _drew_for_free(found, bills):
+        return Documented({"unread"})
     if bills:
         return Documented({"billed"}, bills)
     if any(_still_going(one) for one in found):
@@ -105,6 +107,13 @@ def read(exchange: Exchange) -> Documented:
         extra = {"billed"} if "cached" in path else {"unread"} if "fileSearchStore" in path else set()
         return Documented({"free", *extra})
     return Documented({"unread", "held", "later", "free"})
+
+
+def _drew_for_free(found: list[Json], bills: list[tuple[str, Counts, int | None]]) -> bool:
+    """Whether a response made images and does not state what they used."""
+    items = [item for one in found for item in (one.get("response") or one).get("output") or [] if "type" in item]
+    drew = any(item["type"] == "image_generation_call" for item in items)
+    return drew and len(bills) == 1 and bills[0][2] is None
 
 
 def _still_going(one: Json) -> bool:
