@@ -113,8 +113,10 @@ def test_what_is_not_understood_is_either_free_or_said(method: str, path: str, k
     assert (found.model, bool(found.problem)) == (("some-model", True) if kind == "unread" else ("", False))
 
 
-def test_moderation_is_free_only_where_it_is() -> None:
-    """OpenAI moderates for nothing, Mistral does not."""
+def test_what_is_free_with_one_may_be_paid_with_another() -> None:
+    """OpenAI moderates for nothing, and its conversations only keep what was said; with Mistral both are paid."""
+    assert asked("https://api.mistral.ai/v1/conversations", {"model": "mistral-medium-latest"}).kind == "unread"
+    assert asked("https://api.openai.com/v1/conversations", {}).kind == "free"
     assert asked("https://api.mistral.ai/v1/moderations", {"model": "mistral-moderation-latest"}).kind == "unread"
 
 

@@ -24,6 +24,8 @@ LEGACY_OUTPUT = 16
 """What a legacy completion of OpenAI writes at most when it names no cap."""
 ALWAYS_STATE_USAGE = frozenset({"mistral", "perplexity", "fireworks"})
 """Providers whose streams report usage unasked. Mistral refused `stream_options` for long."""
+LOOKS_UP = re.compile(r"-search-|:online$|^@preset/|(?:^|/)compound")
+"""Models that read what the request does not contain: what they find, or prompts that are kept elsewhere."""
 HIDES_REASONING = re.compile(
     r"(?:^|[/.])(?:o[1-9](?:-|$)|gpt-5(?:$|-(?!chat|search))|gemini-(?:2\.5-(?!flash-lite)|[3-9])|grok-4(?!.*non-reasoning))"
 )
@@ -82,7 +84,7 @@ class Chat:
 def _chat_input(model: str, body: Mapping[str, Any]) -> int | None:
     if any(body.get(name) for name in ("web_search_options", "plugins", "search_parameters", "agent_id", "preset")):
         return None
-    if "-search-" in model or model.startswith("@preset/") or model.endswith(":online"):
+    if LOOKS_UP.search(model):
         return None
     shown = sizing.text([body.get(name) for name in ("response_format", "functions", "documents")])
     return sizing.total(
@@ -104,13 +106,12 @@ def _cap(provider: str, is_chat: bool, body: Mapping[str, Any]) -> tuple[Path, i
 
 def _searches(model: str, body: Mapping[str, Any]) -> int:
     """Models made for searching do so once an answer; where a search is offered as an option, it may be used once."""
+    offered = any(body.get(name) is not None for name in ("web_search_options", "search_parameters", "plugins"))
     searching = "-search-" in model or model.endswith(":online")
-    tools = (table(tool).get("type") for tool in rows(body.get("tools")))
-    return int(
-        searching
-        or any(body.get(name) is not None for name in ("web_search_options", "search_parameters", "plugins"))
-        or any(isinstance(kind, str) and "web_search" in kind for kind in tools)
-    )
+    tools = [table(tool) for tool in rows(body.get("tools"))]
+    named = [word(tool.get("type")) for tool in tools]
+    named += [word(inside(tool, "function", "name")) for tool in tools if tool.get("type") == "builtin_function"]
+    return int(searching or offered or any("web_search" in name for name in named))
 
 
 @dataclass(slots=True)
