@@ -9,6 +9,7 @@ from spendgate.metering import Terms
 HOMES = {
     "aiohttp": ("aiohttp", ""),
     "anthropic": ("stainless", "anthropic"),
+    "botocore": ("boto3", ""),
     "httpx": ("httpx", ""),
     "httpx2": ("httpx", ""),
     "openai": ("stainless", "openai"),
