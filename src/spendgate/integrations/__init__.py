@@ -10,6 +10,7 @@ HOMES = {
     "aiohttp": ("aiohttp", ""),
     "anthropic": ("stainless", "anthropic"),
     "botocore": ("boto3", ""),
+    "google": ("google_genai", "google"),
     "httpx": ("httpx", ""),
     "httpx2": ("httpx", ""),
     "openai": ("stainless", "openai"),
