@@ -1,4 +1,7 @@
-"""A paid provider on loopback that answers by a script, and counts what reaches it. It speaks OpenAI and Anthropic."""
+"""A paid provider on loopback that answers by a script, and counts what reaches it.
+
+It speaks OpenAI and Anthropic, and the dialects of `tests.integrations.dialects`.
+"""
 
 import json
 import threading
@@ -7,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.integrations import dialects
 
 OPENAI, ANTHROPIC = "/v1/chat/completions", "/v1/messages"
 USED = {"input": 10, "output": 3}
@@ -82,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(307, b"", location="/v2/elsewhere")
         elif word in ("429", "500"):
             self._send(int(word), json.dumps({"error": {"type": "some_error", "message": "no"}}).encode())
-        elif body.get("stream"):
+        elif body.get("stream") or "stream" in self.path.lower():
             self._stream(events(self.path, provider.used), word == "broken")
         else:
             self._send(200, json.dumps(document(self.path, provider.used)).encode(), broken=word == "broken")
@@ -100,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, chunks: list[bytes], broken: bool) -> None:
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-type", dialects.EVENT_STREAM if "/converse" in self.path else "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for chunk in chunks[: len(chunks) // 2] if broken else chunks:
@@ -112,6 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 def document(path: str, used: dict[str, int]) -> dict[str, Any]:
     """A whole answer."""
+    if "/converse" in path:
+        return dialects.converse(used)
+    if "enerateContent" in path:
+        return dialects.generated(used)
     if path == OPENAI:
         message = {"role": "assistant", "content": "hi hi hi"}
         return {
@@ -126,7 +135,11 @@ def document(path: str, used: dict[str, int]) -> dict[str, Any]:
 
 
 def events(path: str, used: dict[str, int]) -> list[bytes]:
-    """The same answer as a stream of server-sent events."""
+    """The same answer as a stream of events."""
+    if "/converse" in path:
+        return dialects.converse_stream(used)
+    if "enerateContent" in path:
+        return dialects.generated_stream(used)
     if path == OPENAI:
         data = [_chunk([{"index": 0, "delta": {"content": "hi "}, "finish_reason": None}]) for _ in range(3)]
         data.append(_chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))

@@ -9,6 +9,8 @@ from spendgate.metering import Terms
 HOMES = {
     "aiohttp": ("aiohttp", ""),
     "anthropic": ("stainless", "anthropic"),
+    "botocore": ("boto3", ""),
+    "google": ("google_genai", "google"),
     "httpx": ("httpx", ""),
     "httpx2": ("httpx", ""),
     "openai": ("stainless", "openai"),

@@ -13,6 +13,7 @@ from typing import Any
 from spendgate.aio import in_thread
 from spendgate.errors import SpendgateError
 from spendgate.gate import Gate
+from spendgate.integrations.passing import passing
 from spendgate.integrations.refusal import ERROR, answer_to
 from spendgate.metering import Metered, Terms
 from spendgate.wire.exchange import Request
@@ -157,7 +158,8 @@ def _transport_class(kit: _Kit, library: Any) -> Any:
             except SpendgateError as error:
                 return kit.refused(request, error)
             try:
-                response = self._inner.handle_request(kit.to_send(request, stated, metered.request))
+                with passing():
+                    response = self._inner.handle_request(kit.to_send(request, stated, metered.request))
             except BaseException as fault:
                 metered.failed(sent=not isinstance(fault, kit.unsent))
                 raise
@@ -213,7 +215,8 @@ def _async_transport_class(kit: _Kit, library: Any) -> Any:
             except SpendgateError as error:
                 return kit.refused(request, error)
             try:
-                response = await self._inner.handle_async_request(kit.to_send(request, stated, metered.request))
+                with passing():
+                    response = await self._inner.handle_async_request(kit.to_send(request, stated, metered.request))
             except BaseException as fault:
                 await in_thread(partial(metered.failed, sent=not isinstance(fault, kit.unsent)))
                 raise
