@@ -260,7 +260,7 @@ def pause_before_retry(fault: BaseException, tried: int, around: BaseException |
     """
     if not isinstance(fault, Exception) or refusal(fault, around) is not None:
         return None
-    wait = min(0.5 * 2**tried, LONGEST_PAUSE_S)
+    wait = min(0.5 * 2.0**tried, LONGEST_PAUSE_S)
     for error in _causes(fault, around):
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         should = headers.get("x-should-retry") if hasattr(headers, "get") else None

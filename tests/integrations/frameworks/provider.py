@@ -8,8 +8,18 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200, "prompt_tokens_details": {"cached_tokens": 400}}
-CLAUDE_USAGE = {"input_tokens": 600, "cache_read_input_tokens": 300, "cache_creation_input_tokens": 100, "output_tokens": 200}
+USAGE = {
+    "prompt_tokens": 1000,
+    "completion_tokens": 200,
+    "total_tokens": 1200,
+    "prompt_tokens_details": {"cached_tokens": 400},
+}
+CLAUDE_USAGE = {
+    "input_tokens": 600,
+    "cache_read_input_tokens": 300,
+    "cache_creation_input_tokens": 100,
+    "output_tokens": 200,
+}
 RESPONSE_USAGE = {
     "input_tokens": 1000,
     "input_tokens_details": {"cached_tokens": 400},
@@ -173,9 +183,20 @@ def response_events(model: str, usage: bool) -> Iterator[tuple[str, Any]]:
     """The events of a response's stream."""
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": response(model, "in_progress", usage)},
-        {"type": "response.output_item.added", "output_index": 0, "item": {**response(model, "completed", usage)["output"][0], "content": []}},
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {**response(model, "completed", usage)["output"][0], "content": []},
+        },
         *(
-            {"type": "response.output_text.delta", "item_id": "m-1", "output_index": 0, "content_index": 0, "delta": text, "logprobs": []}
+            {
+                "type": "response.output_text.delta",
+                "item_id": "m-1",
+                "output_index": 0,
+                "content_index": 0,
+                "delta": text,
+                "logprobs": [],
+            }
             for text in ("hel", "lo")
         ),
         {"type": "response.completed", "response": response(model, "completed", usage)},
