@@ -15,7 +15,7 @@ from spendgate.call import tags_from
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What a scope says of the calls inside it; tags in the order of their names, `attempt` 0 where none is said."""
+    """What a scope says of the calls inside it; tags are in the order of their names, and `attempt` is 0 for none."""
 
     service: str = ""
     task: str = ""

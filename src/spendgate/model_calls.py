@@ -253,6 +253,11 @@ def is_broken(error: BaseException) -> bool:
     return isinstance(error, TimeoutError | ConnectionError) or home in CLIENTS
 
 
+def is_from_provider(fault: BaseException, around: BaseException | None = None) -> bool:
+    """Whether it was the provider's answer that failed, and not who reads it."""
+    return any(status_of(error) is not None or is_broken(error) for error in _causes(fault, around))
+
+
 def pause_before_retry(fault: BaseException, tried: int, around: BaseException | None = None) -> float | None:
     """Seconds until the OpenAI and Anthropic SDKs would send a call again that failed; None where they would not.
 
@@ -260,7 +265,7 @@ def pause_before_retry(fault: BaseException, tried: int, around: BaseException |
     """
     if not isinstance(fault, Exception) or refusal(fault, around) is not None:
         return None
-    wait: float = min(0.5 * 2**tried, LONGEST_PAUSE_S)
+    wait = min(0.5 * 2.0**tried, LONGEST_PAUSE_S)
     for error in _causes(fault, around):
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         should = headers.get("x-should-retry") if hasattr(headers, "get") else None

@@ -23,9 +23,9 @@ from typing import Any
 from spendgate import attribution
 from spendgate.errors import SpendgateError, SpendLimitError
 from spendgate.gate import Gate
-from spendgate.integrations.litellm_words import Asking, asking, read_stream, read_whole
+from spendgate.integrations.litellm_streams import is_stream, tapped
+from spendgate.integrations.litellm_words import Asking, asking, read_whole
 from spendgate.model_calls import ModelCall, begin, begin_async, refusal, send, send_async, told
-from spendgate.wire.exchange import Answer
 
 log = logging.getLogger("spendgate")
 litellm: Any = import_module("litellm")
@@ -41,7 +41,8 @@ GATED = (
     *("video_generation", "avideo_generation"),
 )
 SCOPED = (*GATED, "text_completion", "atext_completion", "anthropic_messages_handler", "aanthropic_messages")
-ASYNC_FLAGS = ("acompletion", "aembedding", "aresponses", "atext_completion", "aimg_generation", "atranscription")
+MOCKED = ("mock_response", "mock_tool_calls", "mock_timeout")
+"""Arguments that make LiteLLM answer by itself."""
 MARK = "spendgate_gated"
 
 
@@ -152,16 +153,15 @@ class SpendgateLogger(_CustomLogger):  # type: ignore[misc]
 
     def log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:  # noqa: ARG002
         """Books what went around the gate."""
-        self._book(kwargs, response_obj)
+        if _missed(kwargs):
+            self._book(kwargs, response_obj)
 
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:  # noqa: ARG002
         """Books what went around the gate."""
-        await told(self._book, kwargs, response_obj)
+        if _missed(kwargs):
+            await told(self._book, kwargs, response_obj)
 
     def _book(self, kwargs: Any, response: Any) -> None:
-        free = kwargs.get("cache_hit") or (kwargs.get("litellm_params") or {}).get("mock_response")
-        if kwargs.get(MARK) or free or kwargs.get("call_type") in ("moderation", "amoderation"):
-            return
         log.warning("spendgate: LiteLLM called %s without asking the gate; it is booked", kwargs.get("model"))
         observing = copy.copy(self.gate)
         observing.mode = "observe" if self.gate.mode == "enforce" else self.gate.mode
@@ -169,6 +169,13 @@ class SpendgateLogger(_CustomLogger):  # type: ignore[misc]
             observing, "completion", {**(kwargs.get("optional_params") or {}), "model": kwargs.get("model")}
         )
         begin(observing, wanted.asked).answered(lambda: read_whole(wanted, response))
+
+
+def _missed(kwargs: Any) -> bool:
+    """Whether a call that succeeded went around the gate and was paid for."""
+    made_up = (kwargs.get("litellm_params") or {}).get("mock_response")
+    is_free = kwargs.get("cache_hit") or made_up or kwargs.get("call_type") in ("moderation", "amoderation")
+    return not (kwargs.get(MARK) or is_free)
 
 
 def _cell(name: str) -> Any:
@@ -225,8 +232,8 @@ def _from_outside() -> Iterator[None]:
 
 
 @contextmanager
-def _covered() -> Iterator[None]:
-    token = _cover.set(_Cover())
+def _covered(cover: _Cover) -> Iterator[None]:
+    token = _cover.set(cover)
     try:
         yield
     finally:
@@ -240,55 +247,55 @@ def _gated(gate: Gate, name: str, original: Callable[..., Any]) -> Callable[...,
     @functools.wraps(original)
     def run(*args: Any, **kwargs: Any) -> Any:
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        if _passes(given):
-            with _covered():
+        cover = _passes(name, given)
+        if cover is not None:
+            with _covered(cover):
                 return original(*args, **kwargs)
         wanted, start = _wanted(gate, name, given), functools.partial(_start, gate)
 
         def sending() -> Any:
-            with _covered():
+            with _covered(_Cover()):
                 return original(**wanted.kwargs)
 
         call, result = send(gate.clock, lambda _: start(wanted, given), sending, wanted.retries)
-        if _is_stream(wanted, result):
-            return _tapped(result, call, wanted)
+        if is_stream(wanted, result):
+            return tapped(result, call, wanted)
         call.answered(lambda: read_whole(wanted, result))
         return result
 
     @functools.wraps(original)
     async def run_async(*args: Any, **kwargs: Any) -> Any:
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        if _passes(given):
-            with _covered():
+        cover = _passes(name, given)
+        if cover is not None:
+            with _covered(cover):
                 return await original(*args, **kwargs)
         wanted, start = _wanted(gate, name, given), functools.partial(_start_async, gate)
 
         async def sending() -> Any:
-            with _covered():
+            with _covered(_Cover()):
                 return await original(**wanted.kwargs)
 
         call, result = await send_async(gate.clock, lambda _: start(wanted, given), sending, wanted.retries)
-        if _is_stream(wanted, result):
-            return _tapped(result, call, wanted)
+        if is_stream(wanted, result):
+            return tapped(result, call, wanted)
         await told(call.answered, lambda: read_whole(wanted, result))
         return result
 
     return run_async if inspect.iscoroutinefunction(original) else run
 
 
-def _passes(given: dict[str, Any]) -> bool:
-    """Whether a call is paid for elsewhere: by the call around it, or by those that it makes itself."""
-    if any(given.get(flag) is True for flag in ASYNC_FLAGS):
-        return True  # the awaited function of the same name comes by here too
-    if any(value is not None for name, value in given.items() if name.startswith("mock_")):
-        return True
-    if given.get("fallbacks"):
-        return True
+def _passes(name: str, given: dict[str, Any]) -> _Cover | None:
+    """The cover that is over the calls which this one makes, where it is paid for elsewhere; else None."""
+    if name in ("completion", "acompletion") and given.get("fallbacks") is not None:
+        return _Cover(used=True)  # each of the calls that it makes itself is paid for
+    if any(given.get(mocked) is not None for mocked in MOCKED):
+        return _Cover()
     around = _cover.get()
-    if around is None or around.used:
-        return False
-    around.used = True
-    return True
+    if around is not None and not around.used:
+        around.used = True
+        return _Cover()
+    return None
 
 
 def _wanted(gate: Gate, name: str, given: dict[str, Any]) -> Asking:
@@ -328,90 +335,3 @@ async def _start_async(gate: Gate, wanted: Asking, given: dict[str, Any]) -> Mod
         return await begin_async(gate, wanted.asked, **_for_whom(given))
     except SpendgateError as error:
         raise _outward(error) from None
-
-
-def _is_stream(wanted: Asking, result: Any) -> bool:
-    return wanted.asked.streams and (hasattr(result, "__next__") or hasattr(result, "__anext__"))
-
-
-def _tapped(stream: Any, call: ModelCall, wanted: Asking) -> Any:
-    """The stream itself, which tells how it ends: as its own class would, and the gate beside it."""
-    if inspect.isasyncgen(stream):
-        return _tapped_generator(stream, call, wanted)
-    if wanted.usage_added:
-        stream.send_stream_usage, stream.stream_options = False, None
-    try:
-        kind: Any = type(stream)
-        stream.__class__ = _tap(kind)
-    except TypeError:
-        log.warning("spendgate: %s cannot be read on the side; the whole hold counts", type(stream).__name__)
-        call.answered(lambda: Answer("unread", reason="its stream cannot be seen"))
-    else:
-        stream.spendgate_end = functools.partial(_end, call, wanted, stream)
-        stream.spendgate_seen = []
-    return stream
-
-
-async def _tapped_generator(stream: Any, call: ModelCall, wanted: Asking) -> Any:
-    seen: list[Any] = []
-    try:
-        async for chunk in stream:
-            seen.append(chunk)
-            yield chunk
-    except Exception as fault:
-        await told(call.failed, fault, begun=bool(seen))
-        raise
-    except BaseException:
-        await told(call.answered, lambda: read_stream(wanted, seen, complete=False))
-        raise
-    await told(call.answered, lambda: read_stream(wanted, seen, complete=True))
-
-
-def _end(call: ModelCall, wanted: Asking, stream: Any, fault: BaseException | None = None) -> None:
-    """The stream is over: read to its end, closed before it, or broken."""
-    chunks = getattr(stream, "chunks", None) or stream.spendgate_seen
-    if isinstance(fault, StopIteration | StopAsyncIteration):
-        call.answered(lambda: read_stream(wanted, chunks, complete=True))
-    elif isinstance(fault, Exception) or (fault is not None and not chunks):
-        call.failed(fault, begun=bool(chunks))
-    else:
-        call.answered(lambda: read_stream(wanted, chunks, complete=False))
-
-
-@functools.cache
-def _tap(kind: Any) -> Any:
-    """A subclass of a class of streams that sees what comes by."""
-
-    class Tapped(kind):  # type: ignore[misc]
-        def __next__(self) -> Any:
-            try:
-                chunk = super().__next__()
-            except BaseException as fault:
-                self.spendgate_end(fault)
-                raise
-            self._spendgate_saw(chunk)
-            return chunk
-
-        async def __anext__(self) -> Any:
-            try:
-                chunk = await super().__anext__()
-            except BaseException as fault:
-                await told(self.spendgate_end, fault)
-                raise
-            self._spendgate_saw(chunk)
-            return chunk
-
-        def _spendgate_saw(self, chunk: Any) -> None:
-            if not hasattr(self, "chunks"):
-                self.spendgate_seen.append(chunk)
-
-        def close(self) -> Any:
-            self.spendgate_end()
-            return super().close() if hasattr(kind, "close") else None
-
-        async def aclose(self) -> Any:
-            await told(self.spendgate_end)
-            return await super().aclose() if hasattr(kind, "aclose") else None
-
-    Tapped.__name__, Tapped.__qualname__, Tapped.__module__ = kind.__name__, kind.__qualname__, kind.__module__
-    return Tapped

@@ -55,14 +55,14 @@ def asking(gate: Gate, name: str, given: dict[str, Any]) -> Asking:
         if most is not None:
             kwargs[APIS[name.removeprefix("a")][2]] = most
         asked = replace(asked, max_output_tokens=asked.answers * (most or gate.default_output_tokens))
-    retries = whole(given.get("max_retries"))
-    if retries is None:
-        by_sdk = spoken in ("openai", "azure") or spoken in litellm.openai_compatible_providers
-        retries = SDK_RETRIES if by_sdk and not given.get("num_retries") else 0
+    retries = 0
     if asked.api in ("openai.chat", "openai.embeddings"):
-        kwargs["max_retries"] = 0
-    else:
-        retries = 0
+        by_sdk = spoken in ("openai", "azure") or spoken in litellm.openai_compatible_providers
+        told = [
+            whole(given.get(key)) for key in ("num_retries", "max_retries")
+        ]  # LiteLLM takes the first that is there
+        retries = next((count for count in told if count is not None), SDK_RETRIES if by_sdk else 0)
+        kwargs |= {key: 0 for key in ("num_retries", "max_retries") if key in given or key == "max_retries"}
     return Asking(asked, kwargs, retries, usage_added)
 
 
@@ -77,6 +77,8 @@ def read_stream(wanted: Asking, chunks: Iterable[Any], *, complete: bool) -> Ans
     documents = [plain(chunk) for chunk in listed]
     if wanted.asked.api == "openai.chat" and any(isinstance(one, dict) and one.get("usage") for one in documents):
         documents.append({"usage": plain(_total(listed))})  # some providers state their input first, their output last
+    if complete and wanted.asked.api == "openai.chat":
+        documents.append("[DONE]")
     return _read(wanted, documents, complete=complete)
 
 

@@ -48,7 +48,7 @@ def gate(make_gate: MakeGate) -> Gate:
 @pytest.fixture
 def tight(make_gate: MakeGate) -> Gate:
     """A gate that refuses every call that costs anything."""
-    return make_gate("0.000001")
+    return make_gate("0.00000001")
 
 
 @pytest.fixture
