@@ -180,14 +180,14 @@ def test_a_stream_is_billed_by_its_last_event(size: int) -> None:
 
 
 def test_a_stream_that_breaks_off_is_billed_for_what_it_showed() -> None:
-    """The input is what could be read at most; the output a token for each byte of texts and tool calls."""
+    """The input is what could be read at most; the output a token a byte of texts and calls, and a few around them."""
     what = converse("converse-stream")
     call = {"contentBlockIndex": 1, "delta": {"toolUse": {"input": '{"a": 1'}}}
     frames = [START, spoken("héllo"), event("contentBlockDelta", call)]
     for complete, more in [(False, []), (True, []), (False, [STOP])]:
         answer = streamed(what, [*frames, *more], complete=complete)
         assert (answer.kind, answer.cut) == ("billed", True)
-        assert used(answer) == {"input_tokens": what.input_tokens, "output_tokens": 6 + 7}
+        assert used(answer) == {"input_tokens": what.input_tokens, "output_tokens": 6 + 7 + 8}
     hosted = converse("converse-stream", toolConfig={"tools": [{"systemTool": {"name": "nova_code_interpreter"}}]})
     assert streamed(hosted, frames, complete=False).kind == "unread"
 
@@ -203,7 +203,7 @@ def test_a_stream_that_breaks_off_in_a_hidden_thought_is_unread() -> None:
         converse("converse-stream", "us.anthropic.claude-3-7-sonnet-20250219-v1:0"),
     )
     assert streamed(new, [START, thought], complete=False).kind == "unread"
-    assert used(streamed(new, [START, thought, signed], complete=False))["output_tokens"] == 92
+    assert used(streamed(new, [START, thought, signed], complete=False))["output_tokens"] == 92 + 8
     assert streamed(old, [START, thought], complete=False).kind == "billed"
 
 
@@ -260,7 +260,7 @@ def test_claude_streams_in_chunks() -> None:
     answer = streamed(what, map(chunk, [start, delta, end, stop]))
     assert (used(answer), answer.cut) == ({"input_tokens": 10, "output_tokens": 12}, False)
     answer = streamed(what, map(chunk, [start, delta]), complete=False)
-    assert (used(answer), answer.cut) == ({"input_tokens": 10, "output_tokens": 5}, True)
+    assert (used(answer), answer.cut) == ({"input_tokens": 10, "output_tokens": 5 + 8}, True)
     assert answer.bills[0].model == "us.anthropic.claude-sonnet-4-6-v1:0"
 
 

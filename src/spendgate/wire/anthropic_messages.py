@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from spendgate.wire import anthropic_input, anthropic_usage
+from spendgate.wire import anthropic_input, anthropic_usage, sizing
 from spendgate.wire.cut_short import EARLY, cut_short
 from spendgate.wire.exchange import Answer, Asked, Request
 from spendgate.wire.fields import inside, model_name, show, stated, table, text_bytes, whole, word
@@ -138,6 +138,8 @@ class MessagesReading:
         self.looped = self.looped or kind in {"server_tool_use", "mcp_tool_use", "compaction"}
         if kind == "thinking":
             self._thinking.add(whole(index))
+        if str(kind).endswith("tool_use"):
+            self.produced += sizing.CALL_TOKENS + text_bytes(block.get("name"))
         if not str(kind).endswith("_result"):
             self.produced += text_bytes([block.get(name) for name in ("text", "thinking", "data", "input", "content")])
 
@@ -179,7 +181,7 @@ class MessagesReading:
         hidden = bool(self._thinking) and SHOWS_THINKING.search(self.model or self.asked.model) is None
         if hidden or stated(self.usage, "input_tokens") is None:
             return cut_short(self.asked, self._billed_model(), self.produced, hidden=hidden, id=self.id)
-        written = max(stated(self.usage, "output_tokens") or 0, self.produced)
+        written = max(stated(self.usage, "output_tokens") or 0, self.produced + sizing.ANSWER_TOKENS)
         found = anthropic_usage.bills(self.asked, self._billed_model(), self.usage | {"output_tokens": written})
         return Answer("billed", found, id=self.id, reason=EARLY, cut=True)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from spendgate.wire import bedrock_input, bedrock_models
+from spendgate.wire import bedrock_input, bedrock_models, sizing
 from spendgate.wire.cut_short import EARLY, cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import inside, rows, show, table, text_bytes, whole, word
@@ -101,7 +101,8 @@ class ConverseReading:
         elif event == "contentBlockStart":
             kind = inside(found, "start", "toolUse", "type")
             self.looped = self.looped or kind == "server_tool_use"
-            self.produced += text_bytes([inside(found, "start", "toolUse", "name")])
+            if inside(found, "start", "toolUse") is not None:
+                self.produced += sizing.CALL_TOKENS + text_bytes([inside(found, "start", "toolUse", "name")])
         elif event == "contentBlockDelta":
             self._delta(whole(found.get("contentBlockIndex")), table(found.get("delta")))
         elif event == "messageStop":
@@ -148,4 +149,5 @@ class ConverseReading:
         if self.looped:
             return Answer("unread", reason=f"{EARLY}, and what its tools had it read is not known")
         hidden = bool(self._reasoning) and SHOWS_REASONING.search(self.asked.model) is None
-        return cut_short(self.asked, self.asked.model, self.produced, hidden=hidden, tier=self.tier)
+        produced = self.produced + sizing.ANSWER_TOKENS
+        return cut_short(self.asked, self.asked.model, produced, hidden=hidden, tier=self.tier)

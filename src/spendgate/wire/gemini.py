@@ -202,8 +202,13 @@ class GenerateReading:
         return self._cut(searches)
 
     def _cut(self, searches: int) -> Answer:
-        """What was produced until the stream ended early. Thoughts are not shown, only counted once they are over."""
+        """What was produced until the stream ended early. Thoughts are not shown, only counted once they are over.
+
+        What Google's own tools had the model read is counted at the end.
+        """
         thoughts = stated(self.usage, "thoughtsTokenCount")
+        if self.asked.input_tokens is None and self.usage:
+            return Answer("unread", id=self.id, reason=f"{EARLY}, and all that it read is not known")
         hidden = thoughts is None and HIDES_THOUGHTS.search(self.model or self.asked.model) is not None
         if hidden or not self.usage:
             model, given = self.model, stated(self.usage, "promptTokenCount")
@@ -226,7 +231,8 @@ def _weight(part: Mapping[str, Any]) -> int:
     inline = table(part.get("inlineData"))
     data = inline.get("data")
     if not isinstance(data, str):
-        return text_bytes(part)
+        beside = {name: value for name, value in part.items() if name not in {"text", "thought"}}
+        return text_bytes(part.get("text")) + (sizing.text(beside) if beside else 0)
     kind = str(inline.get("mimeType"))
     if kind.startswith("image/"):
         return IMAGE_TOKENS

@@ -18,6 +18,10 @@ https://platform.claude.com/docs/en/about-claude/pricing#tool-use-pricing
 """
 MESSAGE_TOKENS = 8
 """What stands around each message: OpenAI documents 3 to 4, plus 3 for the answer's start."""
+ANSWER_TOKENS = 8
+"""What an answer is billed for besides what it shows: five tokens for the single letter of one recorded answer."""
+CALL_TOKENS = 64
+"""What is written around a call of a tool: 37 tokens for one without arguments in another."""
 PDF_TEXT_TOKENS = 3_000
 """Text of a dense PDF page, the most that Anthropic documents; its image comes on top.
 
