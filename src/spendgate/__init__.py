@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from spendgate.gate import Gate
+    from spendgate.integrations.instrumenting import instrument, uninstrument
     from spendgate.opening import open  # noqa: A004
     from spendgate.pricing.usage import Usage
     from spendgate.reserved import PaidCall, Reservation
@@ -44,7 +45,9 @@ __all__ = [
     "StoreError",
     "Usage",
     "aio",
+    "instrument",
     "open",
+    "uninstrument",
 ]
 
 _HOMES = {
@@ -54,7 +57,9 @@ _HOMES = {
     "Reservation": "reserved",
     "Status": "answers",
     "Usage": "pricing.usage",
+    "instrument": "integrations.instrumenting",
     "open": "opening",
+    "uninstrument": "integrations.instrumenting",
 }
 """Where the names are that are not errors."""
 
