@@ -1,4 +1,4 @@
-"""What does the gate add to a call of an SDK, and to the first byte of a stream? A provider on loopback answers at once.
+"""What does the gate add to a call of an SDK, and to the first byte of a stream? The provider answers at once.
 
 The same client of the newest OpenAI SDK, bare and wrapped, takes turns on one server in a process of its own.
 """

@@ -15,11 +15,12 @@ from spendgate.call import tags_from
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What a scope says of the calls inside it; tags are in the order of their names."""
+    """What a scope says of the calls inside it; tags are in the order of their names, and `attempt` is 0 for none."""
 
     service: str = ""
     task: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+    attempt: int = 0
 
 
 _NOBODY = Attribution()
@@ -32,11 +33,14 @@ def current() -> Attribution:
 
 
 @contextmanager
-def scope(service: str = "", task: str = "", tags: Mapping[str, object] | None = None) -> Iterator[None]:
+def scope(
+    service: str = "", task: str = "", tags: Mapping[str, object] | None = None, attempt: int = 0
+) -> Iterator[None]:
     """Says for whom the calls inside are made. Scopes nest: what an inner one leaves out is the outer one's."""
     outer = _current.get()
     merged = tags_from({**dict(outer.tags), **(tags or {})})
-    token = _current.set(Attribution(service or outer.service, task or outer.task, merged))
+    said = Attribution(service or outer.service, task or outer.task, merged, attempt or outer.attempt)
+    token = _current.set(said)
     try:
         yield
     finally:

@@ -5,6 +5,8 @@ report counts as the whole hold, and a price that nobody knows is an error, neve
 """
 
 import json
+import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -15,7 +17,7 @@ from spendgate.errors import AmountError, PriceError
 from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
-from spendgate.pricing.usage import Usage, units_from
+from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage, units_from
 from spendgate.wire.exchange import Bill
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ TIER = "tier:"
 UNKNOWN_CONTEXT = 200_000
 """Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
+
+MAX_FINGERPRINT = 32
+"""Digits of a fingerprint that are kept: 128 bits."""
 
 STATED = Pricing("stated")
 """Where a price is from that the caller stated."""
@@ -46,6 +51,8 @@ class Stated(TypedDict, total=False):
         units: amounts of the rate card's units, such as `{"rows": 500}`.
         task: the job it belongs to.
         attempt: 1 for the first try.
+        fingerprint: a digest of what is sent, in hexadecimal: of its address and its body. The same again within its
+            task is a retry, and too often in a short time is a loop.
         key: the piece of work it is for.
         tags: names of your own to match and count by.
         web_searches: how many searches of the web the model may be billed for.
@@ -64,6 +71,7 @@ class Stated(TypedDict, total=False):
     units: Mapping[str, Amount]
     task: str
     attempt: int
+    fingerprint: str
     key: str
     tags: Mapping[str, object]
     web_searches: int
@@ -90,6 +98,7 @@ class Ask:
     batch: bool = False
     service_tier: str = ""
     lapse_after: int = 0
+    fingerprint: str = ""
 
 
 def check_stated(stated: Stated) -> None:
@@ -140,7 +149,17 @@ def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
         batch=bool(stated.get("batch")),
         service_tier=stated.get("service_tier", ""),
         lapse_after=lapse_after,
+        fingerprint=_fingerprint(stated.get("fingerprint", "")),
     )
+
+
+def _fingerprint(digest: object) -> str:
+    """So much of a digest as tells requests apart."""
+    if digest == "":
+        return ""
+    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-fA-F]{8,256}", digest):
+        raise AmountError("fingerprint", digest, "it must be a digest in 8 to 256 hexadecimal digits")
+    return digest[:MAX_FINGERPRINT].lower()
 
 
 def keyed(stated: Stated, key_from: Callable[..., object] | None, args: Any, kwargs: Any) -> Stated:
@@ -172,11 +191,12 @@ class Estimate:
             return ""
         return f"The estimate is the most such a call can cost: state {' and '.join(guessed)}, or at_most, to lower it."
 
-    def request(self, actor: Actor, enforce: bool) -> HoldRequest:
+    def request(self, actor: Actor, enforce: bool, mark: str = "") -> HoldRequest:
         """What the store is asked to set aside."""
         price, ask = self.price, self.ask
         flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
         flags[f"{TIER}{ask.service_tier}"] = bool(ask.service_tier)
+        flags[mark] = bool(mark)
         return HoldRequest(
             call=ask.call,
             weight=self.weight,
@@ -187,6 +207,7 @@ class Estimate:
             lapse_after=ask.lapse_after,
             enforce=enforce,
             marks=frozenset(name for name, is_set in flags.items() if is_set),
+            fingerprint=ask.fingerprint,
         )
 
 
@@ -221,6 +242,17 @@ def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, defau
         return Estimate(ask, None, _weigh(ask, 0, tokens), fault=fault)
     tariff_units = price.tariff.parts(Usage(units=ask.units), ask.calls) if price.tariff else 0
     return Estimate(ask, price, _weigh(ask, _more_than_nothing(usd, price), tokens), tariff_units)
+
+
+def most_output(ask: Ask, book: "PriceBook", at: int, *, unit: str, left: int, default_input: int = 0) -> int:
+    """The most tokens of output with which a call fits into what is left of a unit, in smallest parts; 0 for none."""
+
+    def exceeds(tokens: int) -> bool:
+        guess = estimate(replace(ask, max_output_tokens=tokens), book, at, default_input)
+        return guess.weight.of(unit) > left
+
+    most = MAX_OUTPUT_TOKENS if ask.max_output_tokens is None else ask.max_output_tokens
+    return bisect_left(range(1, most + 1), True, key=exceeds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,18 @@ reservation. What is not settled stays held, lapses, and counts as spent.
 """
 
 import logging
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from spendgate import attribution
-from spendgate.answers import Receipt, Status, blocked_error, limit_error, pause, receipt, status
+from spendgate.answers import Receipt, Status, blocked_error, pause, receipt, refusal_error, status
 from spendgate.billing import settlement
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND, Clock, SystemClock
-from spendgate.decorator import decorator
-from spendgate.errors import AmountError, LostTailError, ReservationStateError, SpendLimitError, StoreError
+from spendgate.errors import AmountError, LostTailError, ReservationStateError, StoreError
+from spendgate.escalating import EscalationDesk
 from spendgate.estimating import (
     Ask,
     Estimate,
@@ -41,16 +39,20 @@ from spendgate.ledger import (
     Held,
     HoldRequest,
     Outcome,
+    Refused,
     Settled,
     Store,
     Weight,
 )
-from spendgate.limits import applying, unit_scale
-from spendgate.money import MAX_LIMIT_NANOS, Amount, decimal, quantity, scaled, usd
+from spendgate.limits import applying
+from spendgate.money import Amount, decimal, quantity, usd
+from spendgate.paying import paid
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
 from spendgate.recalled import recalled
 from spendgate.reservation import State
 from spendgate.reserved import PaidCall, Reservation
+from spendgate.sights import Sights
+from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.unrecorded import Unrecorded
 from spendgate.wire.exchange import Bill
 
@@ -78,7 +80,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate:
+class Gate(EscalationDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
@@ -99,6 +101,7 @@ class Gate:
         default_input_tokens: int = 0,
         default_output_tokens: int = 0,
         listeners: tuple[Listener, ...] = (),
+        rules: TaskRules | None = None,
     ) -> None:
         self.store = store
         self.clock: Clock = clock or SystemClock()
@@ -110,8 +113,11 @@ class Gate:
         self._actor = actor
         self._lapse = {False: lapse_after, True: lapse_after_batch}
         self.default_output_tokens = default_output_tokens or MAX_OUTPUT_TOKENS
-        self._defaults = (default_input_tokens, default_output_tokens)
+        self.defaults = (default_input_tokens, default_output_tokens)
         self._unrecorded = Unrecorded()
+        self.rules = rules or TaskRules()
+        self._known: dict[str, TaskTerms] = {}
+        self._sights = Sights(self.rules.same_request, self.rules.within)
 
     def reserve(self, *, resource: str, **stated: Unpack[Stated]) -> Reservation:
         """Sets the most that a call can cost aside, in every limit that applies, or nothing.
@@ -123,6 +129,9 @@ class Gate:
         Raises:
             SpendLimitError: a limit leaves no room. Nothing was reserved.
             BlockedError: the breaker was tripped. Nothing was reserved.
+            RetryBudgetError: the task has no money left for retries. Nothing was reserved.
+            TierLockedError: the task is held to a cheaper model. Nothing was reserved.
+            LoopError: the same request was sent too often. Nothing was reserved.
             PriceError: no price is known and a limit in dollars applies. Nothing was reserved.
             StoreError: the ledger cannot be read or written. Nothing was reserved.
             AmountError: an argument is no amount or no name. Nothing was reserved.
@@ -138,28 +147,34 @@ class Gate:
     def attempt(self, ask: Ask, deadline_at: int) -> Reservation | float:
         """Tries once: the reservation, or how many seconds to wait before trying again. Raises as `reserve` does."""
         now_at = self.clock.now()
-        guess = estimate(ask, self.prices, now_at, *self._defaults)
+        guess = estimate(ask, self.prices, now_at, *self.defaults)
         if self.mode == "off":
             return Reservation(self, guess)
-        request = guess.request(self._actor(), self.mode == "enforce")
+        sight = self._sights.look(ask.call.service, ask.fingerprint, now_at)
+        request = guess.request(self._actor(), self.mode == "enforce", sight.mark)
+        answer: Held | Refused | Breaker | Reservation | None = None
         try:
             self._unrecorded.book(self.store, now_at)
             if guess.unpriced and self._counts_dollars(request):
                 raise guess.fault or AssertionError
-            answer = self.store.hold(request, now_at)
+            answer = self.hold_in_task(guess, request, now_at)
         except LostTailError:
             raise
         except StoreError as fault:
-            return self._without_ledger(guess, request, fault)
-        if isinstance(answer, Held):
-            self.tell(answer.events)
-            return Reservation(self, guess, answer)
+            answer = self._without_ledger(guess, request, fault)
+        finally:
+            if not isinstance(answer, Held | Reservation):
+                self._sights.undo(sight)
+        if isinstance(answer, Reservation):
+            return answer
         if isinstance(answer, Breaker):
             raise blocked_error(answer)
         self.tell(answer.events)
+        if isinstance(answer, Held):
+            return Reservation(self, guess, answer)
         span = pause(answer, now_at, deadline_at)
         if span is None:
-            raise limit_error(answer, guess.remedy)
+            raise refusal_error(answer, ask.call, guess.remedy)
         return span / SECOND
 
     def call(self, resource: str, **stated: Unpack[Stated]) -> PaidCall:
@@ -187,7 +202,11 @@ class Gate:
             stated: what `reserve` takes.
         """
         check_stated(stated)
-        return decorator(lambda args, kwargs: self.call(resource, **keyed(stated, key_from, args, kwargs)), settle_from)
+
+        def start(args: Any, kwargs: Any) -> PaidCall:
+            return self.call(resource, **keyed(stated, key_from, args, kwargs))
+
+        return lambda function: paid(function, start, settle_from)
 
     def wrap(self, client: C, **terms: Any) -> C:
         """A client like the one given, whose calls pass the gate: refused before anything is sent, or settled.
@@ -339,7 +358,7 @@ class Gate:
             provider=stated.get("provider", ""),
             resource=resource,
             task=stated.get("task") or around.task,
-            attempt=stated.get("attempt", 1),
+            attempt=stated.get("attempt", around.attempt or 1),
             key=stated.get("key", ""),
             tags=tags_from({**dict(around.tags), **(stated.get("tags") or {})}),
         )
@@ -349,22 +368,13 @@ class Gate:
         """The instant up to which a call waits for room."""
         return self.clock.now() + round(float(decimal(str(stated.get("wait", 0)), "wait")) * SECOND)
 
-    def most_output(self, resource: str, stated: Stated, refusal: SpendLimitError) -> int:
-        """The most tokens of output with which a refused call fits into what its limit had left; 0 where none does."""
-        ask, now_at = self.ask(resource, stated), self.clock.now()
-        left = scaled(refusal.headroom, unit_scale(refusal.unit), "headroom", MAX_LIMIT_NANOS)
-        most = ask.max_output_tokens or self.default_output_tokens
-
-        def fits(tokens: int) -> bool:
-            guess = estimate(replace(ask, max_output_tokens=tokens), self.prices, now_at, *self._defaults)
-            return guess.weight.of(refusal.unit) <= left
-
-        return bisect_left(range(1, most + 1), True, key=lambda tokens: not fits(tokens))
-
     def _counts_dollars(self, request: HoldRequest) -> bool:
-        """Whether a limit in dollars applies, so that a call without a price must not pass."""
+        """Whether a limit or budget in dollars applies, so that a call without a price must not pass."""
         if not request.enforce:
             return False
+        terms = self.store.task(request.call.task) if request.call.task else None
+        if terms is not None and (terms.budget is not None or terms.retry_budget is not None):
+            return True
         rows = applying(self.store.limits().limits.limits, request.call)
         return any(limit.unit == "usd" and limit.at_limit != "observe" for limit, _ in rows)
 

@@ -9,14 +9,17 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 from spendgate import aio
 from spendgate.call import MAX_NAME
 from spendgate.errors import AmountError, SpendLimitError
-from spendgate.estimating import Stated
+from spendgate.estimating import Stated, most_output
 from spendgate.gate import Gate
+from spendgate.limits import unit_scale
+from spendgate.money import MAX_LIMIT_NANOS, scaled
 from spendgate.pricing.ratecard import Card
 from spendgate.reserved import Reservation
 from spendgate.wire.exchange import Answer, Asked, Path, Request
@@ -114,7 +117,7 @@ class Metered:
             return False
         if self._terms.clamp and asked.cap and not self._clamped:
             self._clamped = True
-            fitting = self._gate.most_output(self.resource, self._stated, refusal) // asked.answers
+            fitting = self._most_output(refusal) // asked.answers
             if fitting >= self._terms.clamp:
                 self._plan(_changed(self.request, [(asked.cap, fitting)]))
                 return True
@@ -125,6 +128,15 @@ class Metered:
             self._stated["tags"] = {**self._stated.get("tags", {}), "fallback_for": named}
             return True
         return False
+
+    def _most_output(self, refusal: SpendLimitError) -> int:
+        """The most tokens of output with which the call fits into what its limit had left."""
+        gate = self._gate
+        left = scaled(refusal.headroom, unit_scale(refusal.unit), "headroom", MAX_LIMIT_NANOS)
+        ask = gate.ask(self.resource, self._stated)
+        return most_output(
+            ask, gate.prices, gate.clock.now(), unit=refusal.unit, left=left, default_input=gate.defaults[0]
+        )
 
     def failed(self, *, sent: bool) -> None:
         """No answer came. What may have been sent stays held: billed or not, nobody knows."""
@@ -202,6 +214,8 @@ def _stated(
     }
     if request.headers.get(RETRY, "0") not in ("", "0"):
         stated["attempt"] = _attempt(request.headers[RETRY])
+    if card is not None or asked is not None:
+        stated["fingerprint"] = sha256(f"{request.method} {request.url}\n".encode() + request.body).hexdigest()
     if card is not None:
         return card.name, Stated(**stated)  # type: ignore[typeddict-item]
     if asked is None:

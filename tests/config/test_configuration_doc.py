@@ -7,6 +7,7 @@ import pytest
 from spendgate.alerts.routes import EVENT_KINDS
 from spendgate.config import read
 from spendgate.config.keys import KEYS
+from spendgate.pricing.ratecard import ADDRESS
 from spendgate.pricing.terms import KEYS as PRICE_KEYS
 from tests.conftest import ROOT
 
@@ -31,7 +32,7 @@ def test_every_key_is_documented_with_its_type_and_default() -> None:
 def test_every_price_key_is_documented() -> None:
     """The keys of a card are those that the rate card reads."""
     documented = [name for row in ROWS if len(row) == 3 for name in quoted(row[0])]
-    assert sorted(documented) == sorted(PRICE_KEYS)
+    assert sorted(documented) == sorted((*PRICE_KEYS, *ADDRESS))
 
 
 def test_every_variable_is_documented() -> None:

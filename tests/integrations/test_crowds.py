@@ -3,6 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -15,7 +16,6 @@ from tests.integrations.provider import Provider
 CALLERS = 50
 CONFIG = '[[limits]]\nusd = "5.00"\nwindow = "1h"\n'
 DEAR = '[prices."gpt-4o"]\nper_call = "1.00"\n'
-ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
 
 
 def opened(folder: Path, config: str) -> spendgate.Gate:
@@ -23,12 +23,17 @@ def opened(folder: Path, config: str) -> spendgate.Gate:
     return spendgate.open(folder / "spendgate.toml")
 
 
+def asked(number: int) -> dict[str, Any]:
+    """Each caller asks something of its own: fifty times the same would be a loop."""
+    return {"model": "gpt-4o", "messages": [{"role": "user", "content": f"hello from {number}"}]}
+
+
 def from_threads(gate: spendgate.Gate, url: str) -> list[str]:
     client = gate.wrap(openai.OpenAI(api_key="k", base_url=f"{url}/v1"))
 
-    def one(_: int) -> str:
+    def one(number: int) -> str:
         try:
-            client.chat.completions.create(**ASKED)  # type: ignore[call-overload]
+            client.chat.completions.create(**asked(number))
         except SpendLimitError:
             return "refused"
         return "sent"
@@ -40,19 +45,19 @@ def from_threads(gate: spendgate.Gate, url: str) -> list[str]:
 async def from_tasks(gate: spendgate.Gate, url: str) -> list[str]:
     async with gate.wrap(openai.AsyncOpenAI(api_key="k", base_url=f"{url}/v1")) as client:
 
-        async def one() -> str:
+        async def one(number: int) -> str:
             try:
-                await client.chat.completions.create(**ASKED)  # type: ignore[call-overload]
+                await client.chat.completions.create(**asked(number))
             except SpendLimitError:
                 return "refused"
             return "sent"
 
-        return await asyncio.gather(*(one() for _ in range(CALLERS)))
+        return await asyncio.gather(*(one(number) for number in range(CALLERS)))
 
 
 @pytest.mark.parametrize("way", ["threads", "tasks"])
 def test_fifty_callers_share_five_dollars(tmp_path: Path, provider: Provider, way: str) -> None:
-    """Of fifty calls at a dollar each that start at once, exactly five reach the provider, and five dollars are spent."""
+    """Of fifty calls at a dollar each that start at once exactly five reach the provider: five dollars are spent."""
     with opened(tmp_path, DEAR) as gate:
         ends = from_threads(gate, provider.url) if way == "threads" else asyncio.run(from_tasks(gate, provider.url))
         assert sorted(ends) == ["refused"] * (CALLERS - 5) + ["sent"] * 5

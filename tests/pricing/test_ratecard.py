@@ -65,6 +65,56 @@ def test_free_calls_are_the_ledgers_business() -> None:
     assert found.cost(Usage()) == 0
 
 
+def test_a_card_may_say_where_its_resource_is_called() -> None:
+    """A URL leads to the card with the longest glob that fits, whatever its query; other URLs lead to none."""
+    cards = card(
+        """
+        [prices."clearbit.any"]
+        per_call = "0.01"
+        match = ["https://api.clearbit.com/*", "https://*.clearbit.net/*"]
+        [prices."clearbit.enrich"]
+        per_call = "0.004"
+        match = "https://api.clearbit.com/v2/*"
+        unbilled_statuses = [404]
+        changes = [{ from = "2027-01-01", per_call = "0.005" }]
+        """
+    )
+    found = cards.at_url("https://api.clearbit.com/v2/people?email=a@b.c")
+    assert found is not None
+    assert (found.name, found.unbilled_statuses, len(found.versions)) == ("clearbit.enrich", {404}, 2)
+    other = cards.at_url("https://eu.clearbit.net/v1")
+    assert other is not None
+    assert other.name == "clearbit.any"
+    assert cards.at_url("https://example.com/?u=https://api.clearbit.com/v2/x") is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ('match = "api.clearbit.com/*"', "match"),
+        ('match = "https://*"', "match"),
+        ("match = []", "match"),
+        ("match = [1]", "match"),
+        ('match = "https://x.y/"\nunbilled_statuses = ["404"]', "unbilled_statuses"),
+        ('match = "https://x.y/"\nunbilled_statuses = [99]', "unbilled_statuses"),
+        ('match = "https://x.y/"\nunbilled_statuses = [true]', "unbilled_statuses"),
+        ("unbilled_statuses = [404]", "unbilled_statuses"),
+        ('changes = [{ from = "2027-01-01", match = "https://x.y/" }]', "match"),
+    ],
+)
+def test_an_address_that_is_none_is_an_error(keys: str, key: str) -> None:
+    """A URL without a host, a status that is none, and either in the wrong place are errors that name the key."""
+    with pytest.raises(ConfigError) as fault:
+        card(f'[prices."clearbit.enrich"]\nper_call = "0.004"\n{keys}')
+    assert key in fault.value.key
+
+
+def test_a_glob_has_no_address() -> None:
+    """A card for many resources cannot say what a call to a URL is named."""
+    with pytest.raises(ConfigError, match="plain name"):
+        card('[prices."clearbit.*"]\nper_call = "0.004"\nmatch = "https://x.y/"')
+
+
 def test_tiers_may_count_units() -> None:
     """Monthly tiers count calls, or a unit with a price per unit."""
     calls = price(

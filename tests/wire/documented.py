@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
+from urllib.parse import unquote
 
 from botocore.eventstream import EventStreamBuffer
 from genai_prices.data import providers
@@ -20,12 +21,20 @@ Counts = dict[str, int]
 Json = dict[str, Any]
 
 UNLISTED = re.compile(
-    r"models\.github\.ai$|models\.inference\.ai\.azure\.com$|\.inference\.heroku\.com$|^router\.huggingface\.co$"
-    r"|\.aliyuncs\.com$|^api\.sambanova\.ai$|^api\.studio\.nebius|\.ovh\.net$|^ai-gateway\.vercel\.sh$|^api\.moonshot\."
-    r"|^api\.together\.ai$"
+    r"""^models\.github\.ai$ | ^models\.inference\.ai\.azure\.com$ | \.githubcopilot\.com$ | \.inference\.heroku\.com$
+    | ^router\.huggingface\.co$ | ^api-inference\.huggingface\.co$ | \.endpoints\.huggingface\.cloud$
+    | ^dashscope.*\.aliyuncs\.com$ | \.maas\.aliyuncs\.com$ | ^api\.sambanova\.ai$
+    | ^api\.(studio|tokenfactory)\.nebius\.
+    | \.endpoints\..*\.ovh\.net$ | ^ai-gateway\.vercel\.sh$ | ^api\.together\.ai$ | ^ollama\.com$ | \.ai\.azure\.com$
+    | ^gateway[^.]*\.pydantic\.dev$ | ^api\.(deepinfra\.com|hyperbolic\.xyz|ai21\.com|lambda\.ai|llama\.com)$
+    | ^api\.minimax | ^integrate\.api\.nvidia\.com$ | ^[a-z]+\.api\.(openai\.com|x\.ai)$ | ^codestral\.mistral\.ai$""",
+    re.VERBOSE,
 )
 """Paid hosts that genai-prices has no pattern for."""
-NO_MODEL = re.compile(r"^(storage|www|oauth2|sts|iamcredentials|secretmanager)\.googleapis\.com$")
+UNCERTAIN = re.compile(r"\.azure-api\.net$|\.modal\.(run|direct)$|^api\.cursor\.com$")
+"""Hosts of anything at all, which genai-prices takes for somebody's models."""
+MODELS_OF_GOOGLE = re.compile(r"^generativelanguage\.googleapis\.com$|aiplatform(\..+\.rep)?\.googleapis\.com$")
+"""Other hosts below googleapis.com store files and hand out tokens."""
 
 REFUSED = {400, 401, 402, 403, 404, 405, 413, 415, 422, 429, 500, 502, 503, 529}
 
@@ -40,9 +49,13 @@ class Documented:
 
 def is_paid(exchange: Exchange) -> bool:
     """Whether the host bills for answers: by the patterns of genai-prices."""
-    if NO_MODEL.search(exchange.host):
+    if exchange.host.endswith(".googleapis.com") and not MODELS_OF_GOOGLE.search(exchange.host):
         return False
     url = exchange.request.url
+    if UNCERTAIN.search(exchange.host) or (exchange.host == "openrouter.ai" and not exchange.path.startswith("/api/")):
+        return False
+    if "//localhost:11434/" in url or "//127.0.0.1:11434/" in url:
+        return True
     return bool(UNLISTED.search(exchange.host)) or any(re.match(one.api_pattern, url) for one in providers)
 
 
@@ -68,15 +81,21 @@ def documents(exchange: Exchange) -> list[Any]:
 def read(exchange: Exchange) -> Documented:
     """What has to come out for an exchange with a paid host."""
     method, path, status = exchange.request.method.upper(), exchange.path, exchange.status
-    collects = method == "GET" and re.search(r"/(responses/resp_|batches/)[^/]+$", path) is not None
+    collects = method == "GET" and re.search(r"/(responses|batches)/[^/]+$", path) is not None
     if status >= 300:
         if collects:
             return Documented({"later"})
         return Documented({"free"} if status < 400 or status in REFUSED else {"held"})
+    if "batch" in path and "batchEmbed" not in path and not collects:
+        return Documented({"free", "billed", "later", "unread"})
     if method != "POST" and not collects:
-        return Documented({"free", "billed"} if "batch" in path else {"free"})
+        return Documented({"free"})
+    if re.search(r"/(images|audio|videos|realtime|moderations|ocr|search|classify|conversations|runs)\b", path):
+        return Documented({"free", "unread"})
     found = [one for one in documents(exchange) if isinstance(one, dict)]
     bills = list(_bills(exchange, found))
+    if bills and _drew_for_free(found, bills):
+        return Documented({"unread"})
     if bills:
         return Documented({"billed"}, bills)
     if any(_still_going(one) for one in found):
@@ -88,6 +107,13 @@ def read(exchange: Exchange) -> Documented:
         extra = {"billed"} if "cached" in path else {"unread"} if "fileSearchStore" in path else set()
         return Documented({"free", *extra})
     return Documented({"unread", "held", "later", "free"})
+
+
+def _drew_for_free(found: list[Json], bills: list[tuple[str, Counts, int | None]]) -> bool:
+    """Whether a response made images and does not state what they used."""
+    items = [item for one in found for item in (one.get("response") or one).get("output") or [] if "type" in item]
+    drew = any(item["type"] == "image_generation_call" for item in items)
+    return drew and len(bills) == 1 and bills[0][2] is None
 
 
 def _still_going(one: Json) -> bool:
@@ -102,16 +128,18 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
     named = exchange.asked.get("model") or ""
     amazon = re.search(r"/model/([^/]+)/", exchange.path)
     if amazon:
-        named = amazon[1].replace("%3A", ":").replace("%2F", "/")
+        named = re.sub(r"^arn:.*(foundation-model|inference-profile)/", "", unquote(amazon[1]))
     google = re.search(r"models/([^/:]+):", exchange.path)
     if google:
-        named = google[1]
+        named = unquote(google[1])
     if re.search(r"count[-_]?tokens", exchange.path, re.IGNORECASE):
         return
     if "/messages" in exchange.path or any(one.get("type") == "message" for one in found):
-        yield from _anthropic(named, found)
+        yield from ((named if amazon else model, counts, cost) for model, counts, cost in _anthropic(named, found))
     elif any("usageMetadata" in one for one in found) and "cachedContents" not in exchange.path:
         yield from _gemini(named, found)
+    elif any("predictions" in one for one in found):
+        yield from _vertex_embeddings(named, found)
     elif amazon or _has(found, "inputTokens"):
         yield from _bedrock(named, exchange, found)
     elif _has(found, "billed_units"):
@@ -121,7 +149,14 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
 
 
 def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
-    """Chat, responses, embeddings: the last usage that is stated, of the response that ended if there is one."""
+    """Chat, responses, embeddings: the last usage that is stated, of the response that ended if there is one.
+
+    Groq's compound systems state what each model did.
+    """
+    parts = [one["usage_breakdown"]["models"] for one in found if one.get("usage_breakdown")]
+    if parts:
+        yield from ((one["model"], _openai_counts(provider, one["usage"]), None) for one in parts[-1])
+        return
     usage: Json = {}
     model, output, tools = named, [], {}
     for one in found:
@@ -166,7 +201,6 @@ def _openai_counts(provider: str, usage: Json) -> Counts:
         "input_tokens": given,
         "cache_read_tokens": details.get("cached_tokens")
         or usage.get("prompt_cache_hit_tokens")  # DeepSeek
-        or usage.get("num_cached_tokens")  # Mistral
         or usage.get("cached_tokens")  # Moonshot
         or 0,
         "cache_write_tokens": details.get("cache_write_tokens") or 0,
@@ -203,14 +237,15 @@ def _anthropic(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int
             message = one
         model = message.get("model") or model
         for stated in (message.get("usage"), one.get("usage")):
-            usage |= {name: value for name, value in (stated or {}).items() if value is not None}
+            usage |= {name: value for name, value in (stated or {}).items() if value}
     iterations = usage.get("iterations") or []
-    if not iterations:
-        yield from ((model, counts, None) for counts in [_anthropic_counts(usage)] if counts)
+    if not iterations or _cost(usage):
+        yield from ((model, counts, _cost(usage)) for counts in [_anthropic_counts(usage)] if counts)
         return
-    by_model: dict[str, Counts] = {}
+    by_model: dict[str, Counts] = {model: {}}
     for one in iterations:
-        sums = by_model.setdefault(one.get("model") or model, {})
+        named = one.get("model") or model
+        sums = by_model.setdefault(model if named.startswith(model) or model.startswith(named) else named, {})
         for name, count in _anthropic_counts(one).items():
             sums[name] = sums.get(name, 0) + count
     searches = (usage.get("server_tool_use") or {}).get("web_search_requests") or 0
@@ -238,15 +273,19 @@ def _anthropic_counts(usage: Json) -> Counts:
 
 def _gemini(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
     """The last `usageMetadata` counts; thoughts and the prompts of tools are beside the other two counts."""
-    last = [one for one in found if "usageMetadata" in one][-1]
-    usage = last["usageMetadata"]
+    stated = [one for one in found if "usageMetadata" in one]
+    usage: Json = {}
+    for one in stated:  # each chunk states what there is so far
+        usage |= {name: value for name, value in one["usageMetadata"].items() if value}
 
     def spoken(name: str) -> int:
         return sum(one.get("tokenCount", 0) for one in usage.get(name) or [] if one.get("modality") == "AUDIO")
 
     thoughts = usage.get("thoughtsTokenCount") or 0
-    given = (usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0)
-    written = (usage.get("candidatesTokenCount") or 0) + thoughts
+    embeds = not any("candidates" in one or "promptFeedback" in one for one in found)
+    prompt = usage.get("promptTokenCount") or (usage.get("totalTokenCount") if embeds else 0) or 0
+    given = prompt + (usage.get("toolUsePromptTokenCount") or 0)
+    written = (usage.get("candidatesTokenCount") or usage.get("responseTokenCount") or 0) + thoughts
     counts = {
         "input_tokens": given,
         "cache_read_tokens": usage.get("cachedContentTokenCount") or 0,
@@ -257,14 +296,27 @@ def _gemini(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | 
         "output_audio_tokens": spoken("candidatesTokensDetails"),
         "web_searches": _gemini_searches(named, found),
     }
-    yield last.get("modelVersion") or named, _drop(counts), None
+    version = str(stated[-1].get("modelVersion") or named)
+    yield version.rpartition("/")[2], _drop(counts), None
 
 
 def _gemini_searches(named: str, found: list[Json]) -> int:
-    """Gemini 3 is billed by query, what came before it by prompt that was grounded."""
+    """Gemini 3 is billed by query, what came before it by prompt that was grounded; places on a map count as one."""
     grounded = [one.get("groundingMetadata") or {} for each in found for one in each.get("candidates") or []]
-    queries = {query for one in grounded for query in one.get("webSearchQueries") or [] if query}
-    return len(queries) if re.search(r"gemini-[3-9]", named) else min(1, len(queries))
+    asked = [query for one in grounded for query in one.get("webSearchQueries") or []]
+    asked += [query for one in grounded for query in one.get("imageSearchQueries") or []]
+    chunks = [chunk for one in grounded for chunk in one.get("groundingChunks") or []]
+    queries, places = {query for query in asked if query.strip()}, any("maps" in chunk for chunk in chunks)
+    if re.search(r"gemini-[12]\.", named):
+        cited = any((chunk.get("web") or {}).get("uri") for chunk in chunks)
+        return int(bool(queries and cited) or places)
+    return len(queries) or int(places)
+
+
+def _vertex_embeddings(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
+    """Vertex AI counts the tokens of each text."""
+    texts = [one["embeddings"]["statistics"]["token_count"] for each in found for one in each["predictions"]]
+    yield named, _drop({"input_tokens": sum(texts)}), None
 
 
 def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
@@ -288,6 +340,7 @@ def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tupl
         "cache_write_tokens": written - hour,
         "cache_write_1h_tokens": hour,
         "output_tokens": usage.get("outputTokens") or 0,
+        "web_searches": (usage.get("serverToolUsage") or {}).get("webSearchRequests") or 0,
     }
     yield named, _drop(counts), None
 

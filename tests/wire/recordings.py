@@ -46,10 +46,11 @@ class Exchange:
 
 @lru_cache(maxsize=2000)
 def exchanges(path: Path) -> tuple[Exchange, ...]:
-    """All exchanges of one recording, in order."""
+    """All exchanges over HTTP of one recording, in order."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     recorded = yaml.load(path.read_bytes(), loader)
-    return tuple(_read(path.stem, one) for one in recorded["interactions"])
+    listed = recorded.get("interactions") if isinstance(recorded, dict) else None
+    return tuple(_read(path.stem, one) for one in listed or () if "uri" in (one.get("request") or ()))
 
 
 def pieces(body: bytes, size: int) -> Iterator[bytes]:

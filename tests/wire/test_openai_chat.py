@@ -141,12 +141,19 @@ def test_input_that_is_elsewhere_has_no_bound(message: dict[str, Any]) -> None:
         {"web_search_options": {}, "model": "gpt-4o-search-preview"},
         {"plugins": [{"id": "web"}]},
         {"model": "openai/gpt-4o:online"},
+        {"tools": [{"type": "builtin_function", "function": {"name": "$web_search"}}]},
     ],
 )
 def test_what_a_provider_looks_up_has_no_bound(more: dict[str, Any]) -> None:
     """A search's results are read by the model, and nobody knows how long they are; the search is set aside too."""
     found = asked(CHAT, {**HELLO, **more})
-    assert (found.input_tokens, found.web_searches > 0) == (None, True)
+    assert (found.input_tokens, found.web_searches) == (None, 1)
+
+
+def test_a_function_of_the_callers_own_is_no_search() -> None:
+    """Whatever it is called."""
+    found = asked(CHAT, {**HELLO, "tools": [{"type": "function", "function": {"name": "web_search"}}]})
+    assert (found.web_searches, found.input_tokens is None) == (0, False)
 
 
 def test_media_count_by_what_is_documented_of_them() -> None:
@@ -192,7 +199,7 @@ def test_a_whole_answer_bills_its_usage() -> None:
     ("provider", "usage", "expected"),
     [
         ("deepseek", {**USAGE, "prompt_cache_hit_tokens": 8}, {"cache_read_tokens": 8}),
-        ("mistral", {**USAGE, "num_cached_tokens": 8}, {"cache_read_tokens": 8}),
+        ("mistral", {**USAGE, "num_cached_tokens": 8}, {}),
         ("moonshotai", {**USAGE, "cached_tokens": 8}, {"cache_read_tokens": 8}),
         (
             "x-ai",
@@ -292,6 +299,15 @@ def test_a_stream_bills_the_usage_of_its_last_chunk() -> None:
     for tail in ([last], [last, chunk("", usage=None)], [chunk("", "stop", usage=USAGE)]):
         answer = streamed(stream_of(), [chunk("hi", usage=None), chunk("", "stop"), *tail, "[DONE]"])
         assert (answer.kind, answer.cut, used(answer)) == ("billed", False, {"input_tokens": 9, "output_tokens": 4})
+
+
+def test_each_model_of_a_compound_system_is_billed() -> None:
+    """Groq's systems answer with several models, and state what each of them used; their input has no bound."""
+    parts = [{"model": f"m{n}", "usage": {"prompt_tokens": n, "completion_tokens": n}} for n in (1, 2)]
+    found = asked("https://api.groq.com/openai/v1/chat/completions", {**HELLO, "model": "groq/compound"})
+    answer = whole(found, {"usage": USAGE, "usage_breakdown": {"models": parts}})
+    assert found.input_tokens is None
+    assert [(bill.model, bill.usage.tokens) for bill in answer.bills] == [("m1", 2), ("m2", 4)]
 
 
 def test_groq_puts_its_usage_elsewhere() -> None:

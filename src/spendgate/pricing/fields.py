@@ -138,7 +138,7 @@ class Fields:
         if not isinstance(found, list) or not found:
             raise ConfigError(f"{_show(value)} is no URL", key=self.at(name), expected=expected)
         for glob in found:
-            if not isinstance(glob, str) or not re.match(r"https?://[^/*?]", glob):
+            if not isinstance(glob, str) or not re.match(r"https?://(\*\.)?[^/*?]", glob):
                 raise ConfigError(f"{_show(glob)} is no URL of a host", key=self.at(name), expected=expected)
         return tuple(found)
 

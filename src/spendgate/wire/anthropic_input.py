@@ -24,7 +24,8 @@ def tokens(model: str, body: Mapping[str, Any]) -> int | None:
         return None
     if "compact" in str(body.get("context_management") or ""):
         return None
-    shown = [body.get(name) for name in ("tools", "tool_choice", "output_config", "output_format", "prompt")]
+    names = ("tools", "tool_choice", "output_config", "output_format", "prompt")
+    shown = [body[name] for name in names if body.get(name)]
     own_kinds = sum(kind != "custom" for kind in kinds)
     messages = rows(body.get("messages"))
     return sizing.total(

@@ -40,7 +40,7 @@ class Messages:
         return replace(asked, streams=asked.streams or bool(found and found["verb"] == "streamRawPredict"))
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> "MessagesReading":  # noqa: ARG002 - the protocol's
-        return MessagesReading(asked)
+        return MessagesReading(asked, own_model=asked.provider == "aws")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,10 @@ def ask(api: str, provider: str, model: Any, body: Mapping[str, Any]) -> Asked:
 
 @dataclass(slots=True)
 class MessagesReading:
-    """Reads a message, whole or as a stream. `own_model` bills the model by the name it was asked for."""
+    """Reads a message, whole or as a stream.
+
+    With `own_model` it is billed under the name that it was asked for, as on Bedrock, where that tells the region.
+    """
 
     asked: Asked
     own_model: bool = False

@@ -11,9 +11,9 @@ a compaction, `iterations` lists each time that a model was sampled:
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool#usage-and-billing,
 https://platform.claude.com/docs/en/build-with-claude/compaction#understanding-usage
 
-Two things that cost differently are not told: inference that is kept in the US (`inference_geo`), a tenth dearer for
-some models, and refusals before any output, which Anthropic does not bill though their usage has tokens. The first
-counts as plain, the second as stated.
+Three things are not told: inference that is kept in the US (`inference_geo`), a tenth dearer for some models, counts as
+plain; refusals before any output, which Anthropic does not bill though their usage has tokens, count as stated; the
+hours of containers that run code are billed beside the call.
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ def tokens(model: str, body: Mapping[str, Any]) -> int | None:
     if body.get("promptVariables") or any("systemTool" in table(tool) for tool in tools):
         return None
     messages = rows(body.get("messages"))
-    shown = [config, body.get("additionalModelRequestFields"), body.get("outputConfig")]
+    shown = [part for part in (config, body.get("additionalModelRequestFields"), body.get("outputConfig")) if part]
     return sizing.total(
         [
             sizing.text(shown) + sizing.TOOLS_TOKENS * bool(tools),

@@ -51,8 +51,8 @@ def framing(content_type: str) -> Framing:
         return Frames()
     if kind in {"application/x-ndjson", "application/jsonl", "application/x-jsonl", "application/x-jsonlines"}:
         return Lines()
-    if kind == "application/stream+json":
-        return Lines()
+    if kind in {"application/stream+json", "application/binary", "application/octet-stream"}:
+        return Lines()  # the last two are how results of batches are downloaded
     return Sniffed()
 
 

@@ -123,8 +123,10 @@ def embedded(model: str, body: Mapping[str, Any]) -> int | None:
     requests = [table(one) for one in rows(body.get("requests"))] or [body]
     found = [gemini_input.contents(model, one["content"]) for one in requests if "content" in one]
     instances = rows(body.get("instances"))
-    plain = all(isinstance(inside(one, "content"), str) for one in instances)
-    return sizing.total([*found, sizing.text(instances) if plain else None])
+    if instances or not found:
+        plain = bool(instances) and all(isinstance(inside(one, "content"), str) for one in instances)
+        found.append(sizing.text(instances) if plain else None)
+    return sizing.total(found)
 
 
 @dataclass(slots=True)
@@ -186,7 +188,8 @@ class GenerateReading:
 
     def _answer(self, complete: bool) -> Answer:
         searches = self.grounding.searches(self.model or self.asked.model)
-        if self.ended and self.usage:
+        whole_stream = complete and stated(self.usage, "candidatesTokenCount") is not None
+        if self.usage and (self.ended or whole_stream):
             writes = bool(self.asked.cap)
             usage = gemini_usage.read(self.usage, searches) if writes else gemini_usage.given(self.usage)
             return Answer("billed", (self._bill(usage),), id=self.id)

@@ -94,7 +94,7 @@ class BatchReading:
         if "key" in found or "custom_id" in found:
             self._result(found)
             return
-        self.id = word(found.get("name")) or self.id
+        self.id = "/".join(word(found.get("name")).split("/")[-2:]) or self.id  # Vertex AI puts the project before it
         batch = {**table(found.get("metadata")), **found}
         self.state = STATES.sub("", word(batch.get("state")))
         self.done = found.get("done") is True or self.state in OVER

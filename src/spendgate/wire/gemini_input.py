@@ -38,8 +38,8 @@ def tokens(model: str, body: Mapping[str, Any]) -> int | None:
     if get(body, "cachedContent") or any(_hosted(table(tool)) for tool in tools):
         return None
     config = table(get(body, "generationConfig"))
-    schema = [get(config, name) for name in ("responseSchema", "responseJsonSchema", "responseFormat")]
-    shown = [tools, get(body, "toolConfig"), *schema]
+    schemas = [get(config, name) for name in ("responseSchema", "responseJsonSchema", "responseFormat")]
+    shown = [part for part in (tools, get(body, "toolConfig"), *schemas) if part]
     return sizing.total(
         [
             sizing.text(shown) + sizing.TOOLS_TOKENS * bool(tools),

@@ -5,7 +5,6 @@
 """
 
 import re
-from fnmatch import translate
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -23,7 +22,6 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("api.githubcopilot.com", "github-copilot"),
     ("*.githubcopilot.com", "github-copilot"),
     ("api.anthropic.com", "anthropic"),
-    ("*.anthropic.com", "anthropic"),
     ("generativelanguage.googleapis.com", "google"),
     ("aiplatform.googleapis.com", "google"),
     ("*-aiplatform.googleapis.com", "google"),
@@ -36,8 +34,8 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("api.mistral.ai", "mistral"),
     ("codestral.mistral.ai", "mistral"),
     ("api.deepseek.com", "deepseek"),
-    ("openrouter.ai", "openrouter"),
-    ("*.openrouter.ai", "openrouter"),
+    ("openrouter.ai/api/*", "openrouter"),
+    ("*.openrouter.ai/api/*", "openrouter"),
     ("api.together.xyz", "together"),
     ("api.together.ai", "together"),
     ("api.cerebras.ai", "cerebras"),
@@ -65,14 +63,17 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("ai-gateway.vercel.sh", "vercel"),
     ("api.z.ai", "zai"),
     ("open.bigmodel.cn", "zhipuai"),
-    ("api.minimax.io", "minimax"),
-    ("api.minimax.chat", "minimax"),
-    ("api.minimaxi.com", "minimax"),
+    ("api.minimax.*", "minimax"),
+    ("api.minimaxi.*", "minimax"),
     ("api.novita.ai", "novita"),
     ("api.avian.io", "avian"),
     ("api.arcee.ai", "arcee"),
     ("inference.baseten.co", "baseten"),
     ("api.doubleword.ai", "doubleword"),
+    ("api.elevenlabs.io", "elevenlabs"),
+    ("api.*.elevenlabs.io", "elevenlabs"),
+    ("api.quicksilverpro.io", "quicksilverpro"),
+    ("api.typesafe.ai", "typesafe"),
     ("api.meta.ai", "meta"),
     ("api.llama.com", "meta"),
     ("api.deepinfra.com", "deepinfra"),
@@ -80,17 +81,33 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("api.ai21.com", "ai21"),
     ("api.lambda.ai", "lambda"),
     ("integrate.api.nvidia.com", "nvidia"),
-    ("gateway.pydantic.dev", "pydantic"),
-    ("gateway-*.pydantic.dev", "pydantic"),
+    ("*.cloud.databricks.com/serving-endpoints/*", "databricks"),
+    ("*.cloud.databricks.com/ai-gateway/*", "databricks"),
+    ("*.azuredatabricks.net/serving-endpoints/*", "databricks"),
+    ("*.azuredatabricks.net/ai-gateway/*", "databricks"),
+    ("*.gcp.databricks.com/serving-endpoints/*", "databricks"),
+    ("*.gcp.databricks.com/ai-gateway/*", "databricks"),
+    ("api.cloudflare.com/client/v4/accounts/*/ai/*", "cloudflare"),
+    ("gateway.ai.cloudflare.com/v1/*/openai/*", "openai"),
+    ("gateway.ai.cloudflare.com/v1/*/anthropic/*", "anthropic"),
+    ("gateway*.pydantic.dev/proxy/openai*", "openai"),
+    ("gateway*.pydantic.dev/proxy/chat/*", "openai"),
+    ("gateway*.pydantic.dev/proxy/responses/*", "openai"),
+    ("gateway*.pydantic.dev/proxy/anthropic/*", "anthropic"),
+    ("gateway*.pydantic.dev/proxy/bedrock/*", "aws"),
+    ("gateway*.pydantic.dev/proxy/google-vertex/*", "google"),
+    ("gateway*.pydantic.dev/proxy/gemini/*", "google"),
+    ("gateway*.pydantic.dev/proxy/groq/*", "groq"),
+    ("gateway*.pydantic.dev", "pydantic"),
     ("localhost:11434", "ollama"),
     ("127.0.0.1:11434", "ollama"),
     ("::1:11434", "ollama"),
     ("ollama.com", "ollama"),
 )
-"""Globs of hosts, with a port where that is what tells them, and the provider's id in genai-prices where it has one.
+"""Globs of hosts, with a port or a path where that is what tells them, and the provider's id in genai-prices.
 
-What genai-prices does not list (GitHub's models, Heroku, Vercel, Ollama and others) carries a name of its own, for the
-rate card to price: free is a price that is declared.
+The first that fits counts. What genai-prices does not list (GitHub's models, Heroku, Vercel, Ollama and others) carries
+a name of its own, for the rate card to price: free is a price that is declared.
 """
 
 ROUTED = frozenset({"cerebras", "fireworks-ai", "groq", "hyperbolic", "nebius", "novita", "nscale", "ovhcloud"}) | {
@@ -108,7 +125,7 @@ def provider_at(url: str) -> str:
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return ""
-    provider = _provider(f"{host}:{port}" if port not in {None, 80, 443} else host) or _provider(host)
+    provider = _provider(f"{host}:{port}{parts.path}") or _provider(f"{host}{parts.path}")
     if provider == "huggingface":
         return routed(parts.path.strip("/").partition("/")[0])
     return provider
@@ -125,9 +142,17 @@ def routed(name: str) -> str:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    return re.compile("|".join(f"(?P<h{position}>{translate(glob)})" for position, (glob, _) in enumerate(HOSTS)))
+    return re.compile("|".join(f"(?P<h{position}>{_glob(glob)})" for position, (glob, _) in enumerate(HOSTS)))
 
 
-def _provider(host: str) -> str:
-    found = _pattern().match(host.lower()) if len(host) <= 300 else None
+def _glob(glob: str) -> str:
+    """A star in the host stands for no slash, so that no path passes for a host."""
+    host, slash, path = glob.partition("/")
+    rest = re.escape(slash + path).replace(r"\*", ".*") if slash else "(?:/.*)?"
+    return f"{re.escape(host).replace(chr(92) + '*', '[^/]*')}{rest}$"
+
+
+def _provider(place: str) -> str:
+    host, slash, path = place.partition("/")
+    found = _pattern().match(host.lower() + slash + path[:1000]) if len(host) <= 300 else None
     return HOSTS[int((found.lastgroup or "h0")[1:])][1] if found else ""

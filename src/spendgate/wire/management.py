@@ -8,14 +8,16 @@ FREE_PATHS = re.compile(
     r"""(?:^|/)(?:
         files(?:/[^/]+)? | uploads(?:/[^/]+(?:/(?:parts|complete|cancel))?)? |
         containers(?:/.*)? | vector_stores(?:/.*)? | skills(?:/.*)? |
-        conversations(?:/[^/]+(?:/items)?)? | chat/completions/[^/]+ |
+        chat/completions/[^/]+ |
         threads(?:/[^/]+(?:/messages(?:/[^/]+)?)?)? | assistants(?:/[^/]+)? | organization/.* |
         responses/input_tokens | tokenize | detokenize | tokenize-text | count_tokens | check-api-key |
-        models(?:/[^/:]+)? | connectors(?:/.*)? | datasets(?:/.*)? | feedback
+        connectors(?:/.*)? | datasets(?:/.*)?
     )/?$""",
     re.VERBOSE,
 )
 """Where a POST is not billed by itself."""
+CONVERSATIONS = re.compile(r"(?:^|/)conversations(?:/[^/]+(?:/items)?)?/?$")
+"""What OpenAI keeps; with Mistral, a POST there is answered by a model."""
 
 FREE_MODERATION = frozenset({"openai", "azure"})
 """Whose moderation costs nothing; Mistral's does."""
@@ -30,6 +32,10 @@ def is_free(provider: str, method: str, path: str, upgrade: str = "") -> bool:
     """
     if method in FREE_METHODS:
         return not upgrade  # a WebSocket begins as a GET
+    if path.startswith("/mcp") and provider == "github-copilot":
+        return True  # GitHub's MCP server shares the host of its models
     if MODERATION.search(path):
         return provider in FREE_MODERATION
+    if CONVERSATIONS.search(path):
+        return provider != "mistral"
     return FREE_PATHS.search(path) is not None

@@ -77,7 +77,7 @@ def _framed(head: bytes) -> tuple[int, int] | None:
         return struct.unpack(">II", head[16:24])
     if head[:4] == b"GIF8":
         return struct.unpack("<HH", head[6:10])
-    if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < 30:
         return None
     kind = head[12:16]
     if kind == b"VP8X":

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from spendgate.wire import hosts, openai_input, openai_usage, sizing
 from spendgate.wire.cut_short import cut_short
-from spendgate.wire.exchange import Answer, Asked, Path, Request
+from spendgate.wire.exchange import Answer, Asked, Bill, Path, Request
 from spendgate.wire.fields import UnreadableError, inside, model_name, rows, show, table, text_bytes, whole, word
 
 SPOKEN = re.compile(r"(?:^|/)(?:(?P<chat>chat/completions|agents/completions)|(?:fim/)?completions)/?$")
@@ -24,6 +24,8 @@ LEGACY_OUTPUT = 16
 """What a legacy completion of OpenAI writes at most when it names no cap."""
 ALWAYS_STATE_USAGE = frozenset({"mistral", "perplexity", "fireworks"})
 """Providers whose streams report usage unasked. Mistral refused `stream_options` for long."""
+LOOKS_UP = re.compile(r"-search-|:online$|^@preset/|(?:^|/)compound")
+"""Models that read what the request does not contain: what they find, or prompts that are kept elsewhere."""
 HIDES_REASONING = re.compile(
     r"(?:^|[/.])(?:o[1-9](?:-|$)|gpt-5(?:$|-(?!chat|search))|gemini-(?:2\.5-(?!flash-lite)|[3-9])|grok-4(?!.*non-reasoning))"
 )
@@ -82,7 +84,7 @@ class Chat:
 def _chat_input(model: str, body: Mapping[str, Any]) -> int | None:
     if any(body.get(name) for name in ("web_search_options", "plugins", "search_parameters", "agent_id", "preset")):
         return None
-    if "-search-" in model or model.startswith("@preset/") or model.endswith(":online"):
+    if LOOKS_UP.search(model):
         return None
     shown = sizing.text([body.get(name) for name in ("response_format", "functions", "documents")])
     return sizing.total(
@@ -104,13 +106,12 @@ def _cap(provider: str, is_chat: bool, body: Mapping[str, Any]) -> tuple[Path, i
 
 def _searches(model: str, body: Mapping[str, Any]) -> int:
     """Models made for searching do so once an answer; where a search is offered as an option, it may be used once."""
+    offered = any(body.get(name) is not None for name in ("web_search_options", "search_parameters", "plugins"))
     searching = "-search-" in model or model.endswith(":online")
-    tools = (table(tool).get("type") for tool in rows(body.get("tools")))
-    return int(
-        searching
-        or any(body.get(name) is not None for name in ("web_search_options", "search_parameters", "plugins"))
-        or any(isinstance(kind, str) and "web_search" in kind for kind in tools)
-    )
+    tools = [table(tool) for tool in rows(body.get("tools"))]
+    named = [word(tool.get("type")) for tool in tools]
+    named += [word(inside(tool, "function", "name")) for tool in tools if tool.get("type") == "builtin_function"]
+    return int(searching or offered or any("web_search" in name for name in named))
 
 
 @dataclass(slots=True)
@@ -122,6 +123,7 @@ class ChatReading:
     id: str = ""
     tier: Any = None
     usage: Mapping[str, Any] = field(default_factory=dict)
+    parts: list[Any] = field(default_factory=list)
     error: str = ""
     done: bool = False
     hidden: bool = False
@@ -138,6 +140,8 @@ class ChatReading:
         self.tier = data.get("service_tier") or self.tier
         if data.get("error") or event == "error":
             self.error = show(data.get("error") or data)
+        breakdown = data.get("usage_breakdown") or inside(data, "x_groq", "usage_breakdown")
+        self.parts = rows(table(breakdown).get("models")) or self.parts
         for choice in rows(data.get("choices")):
             self._choice(table(choice))
         usage = data.get("usage") or inside(data, "x_groq", "usage")
@@ -173,7 +177,7 @@ class ChatReading:
         if self.usage:
             bill = openai_usage.bill(self.asked, self.model, self.usage, searches=self._searched(), tier=self.tier)
             if self.ended or self.error:
-                return Answer("billed", (bill,), id=self.id)
+                return Answer("billed", self._by_model() or (bill,), id=self.id)
             more = bill.usage.output_tokens + self.produced
             return Answer("billed", (replace(bill, usage=replace(bill.usage, output_tokens=more)),), self.id, cut=True)
         if self.error:
@@ -182,6 +186,11 @@ class ChatReading:
             return Answer("unread", id=self.id, reason="it ended without saying what it used")
         hidden = self.hidden or HIDES_REASONING.search(self.model or self.asked.model) is not None
         return cut_short(self.asked, self.model, self.produced, hidden=hidden, id=self.id, tier=self.tier)
+
+    def _by_model(self) -> tuple[Bill, ...]:
+        """Groq's compound systems use several models, and state what each of them did."""
+        each = [(word(table(one).get("model")), table(table(one).get("usage"))) for one in self.parts]
+        return tuple(openai_usage.bill(self.asked, model, usage, tier=self.tier) for model, usage in each if model)
 
     def _searched(self) -> int:
         return self.asked.web_searches if "-search-" in self.asked.model else 0

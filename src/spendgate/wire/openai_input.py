@@ -58,9 +58,14 @@ def tools(value: Any) -> int | None:
     listed = rows(value)
     if not listed:
         return 0
-    if any(table(tool).get("type") not in LOCAL_TOOLS and "function" not in table(tool) for tool in listed):
+    if not all(_is_local(table(tool)) for tool in listed):
         return None
     return sizing.TOOLS_TOKENS + sizing.text(listed)
+
+
+def _is_local(tool: Mapping[str, Any]) -> bool:
+    kind = tool.get("type")
+    return "function" in tool if kind is None else isinstance(kind, str) and kind in LOCAL_TOOLS
 
 
 def ids(value: Any) -> tuple[int, int] | None:

@@ -184,7 +184,7 @@ class ResponsesReading:
         if bill.cost is None and (stated(drawn, "total_tokens") or 0) > 0:
             return Answer("billed", (bill, self._drawn(drawn)), id=self.id)
         if bill.cost is None and any(table(item).get("type") == "image_generation_call" for item in items):
-            return Answer("unread", (bill,), self.id, "it made images, and does not say what they used")
+            return Answer("unread", id=self.id, reason="it made images, and does not say what they used")
         return Answer("billed", (bill,), id=self.id)
 
     def _drawn(self, usage: Mapping[str, Any]) -> Bill:

@@ -17,10 +17,12 @@ _CACHED = (
     "cached_tokens",
     "cache_read_input_tokens",
     "prompt_cache_hit_tokens",
-    "num_cached_tokens",
     "cached_prompt_text_tokens",
 )
-"""Tokens read from a cache: OpenAI and most; Databricks and Heroku; DeepSeek; Mistral; xAI."""
+"""Tokens read from a cache: OpenAI and most; Databricks and Heroku; DeepSeek; xAI.
+
+Mistral's `num_cached_tokens` is not among them: its documentation promises the discount for `cached_tokens` only.
+"""
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 
 

@@ -5,6 +5,7 @@ None stands for *as much as the model can take*: for what a request only refers 
 
 import re
 from collections.abc import Iterable
+from json.encoder import encode_basestring
 from math import ceil
 from typing import Any
 
@@ -37,27 +38,29 @@ OPENAI_PATCHES = re.compile(r"gpt-4\.1-(?:mini|nano)|gpt-5-(?:mini|nano)|o4-mini
 def text(value: Any) -> int:
     """Text as tokens: at most one for each byte of UTF-8, which byte-level tokenizers never exceed.
 
-    JSON counts as it would be written: keys, numbers and punctuation too, because definitions of tools and results are
-    shown to the model in that or a similar form.
+    Anything else counts as its JSON, keys, punctuation and escapes included, because definitions of tools and results
+    are shown to the model in that or a similar form.
 
     >>> text("naïve"), text({"a": ["b", 10]})
     (6, 20)
     """
+    if isinstance(value, str):
+        return _bytes(value)
     total, rest = 0, [value]
     while rest:
         part = rest.pop()
         if isinstance(part, str):
-            total += len(part) if part.isascii() else len(part.encode("utf-8", "surrogatepass"))
+            total += _bytes(encode_basestring(part))
         elif isinstance(part, dict):
-            total += 6 * len(part) + 2
+            total += 4 * len(part) + 2
             rest.extend(part)
             rest.extend(part.values())
         elif isinstance(part, list | tuple):
-            total += 3 * len(part) + 2
+            total += 2 * len(part) + 2
             rest.extend(part)
-        elif part is not None:
+        else:
             total += len(str(part))
-    return total
+    return 0 if value is None else total
 
 
 def total(parts: Iterable[int | None]) -> int | None:
@@ -161,3 +164,7 @@ def _patches(data: str, most: int) -> int:
     size = media.pixels(data)
     found = most if size is None else min(most, ceil(size[0] / 32) * ceil(size[1] / 32))
     return ceil(found * 2.46)
+
+
+def _bytes(value: str) -> int:
+    return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
