@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TierLockedError,
     )
     from spendgate.gate import Gate
+    from spendgate.integrations.instrumenting import instrument, uninstrument
     from spendgate.opening import open  # noqa: A004
     from spendgate.pricing.usage import Usage
     from spendgate.reserved import PaidCall, Reservation
@@ -58,7 +59,9 @@ __all__ = [
     "TierLockedError",
     "Usage",
     "aio",
+    "instrument",
     "open",
+    "uninstrument",
 ]
 
 _HOMES = {
@@ -70,7 +73,9 @@ _HOMES = {
     "Status": "answers",
     "Task": "tasks",
     "Usage": "pricing.usage",
+    "instrument": "integrations.instrumenting",
     "open": "opening",
+    "uninstrument": "integrations.instrumenting",
 }
 """Where the names are that are not errors."""
 

@@ -15,13 +15,14 @@ from aiohttp import StreamReader
 
 from spendgate.aio import in_thread, soon
 from spendgate.gate import Gate
-from spendgate.integrations.passing import passing
+from spendgate.integrations.passing import is_passing, passing
 from spendgate.metering import Metered, Terms
 from spendgate.wire.exchange import Request
 
 Handler = Callable[[Any], Awaitable[Any]]
 UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 """Errors that come before anything of the request is sent."""
+TOO_OLD = "spendgate needs aiohttp 3.12 or newer, which lets middlewares see what a session sends: upgrade it"
 
 
 def wrap(gate: Gate, client: Any, terms: Terms) -> Any:
@@ -33,7 +34,7 @@ def wrap(gate: Gate, client: Any, terms: Terms) -> Any:
         TypeError: it is no session, or aiohttp is older than 3.12.
     """
     if not isinstance(client, aiohttp.ClientSession) or not hasattr(client, "_middlewares"):
-        raise TypeError(f"{type(client)!r} is no aiohttp.ClientSession of aiohttp 3.12 or newer")
+        raise TypeError(f"{type(client)!r} is no aiohttp.ClientSession, or one of a version before 3.12")
     of: Any = type(client)
     kind = _gated(of)
     gated = object.__new__(kind)
@@ -55,6 +56,8 @@ def request(
 ) -> Any:
     """Sends with a session's `_request`, once the gate has admitted it: what to await."""
     named = kwargs.pop("middlewares", None)
+    if not hasattr(session, "_middlewares"):
+        raise TypeError(TOO_OLD)
     others = session._middlewares if named is None else named
     decodes = kwargs.get("auto_decompress")
     own = _middleware(gate, terms, session._auto_decompress if decodes is None else decodes)
@@ -82,6 +85,8 @@ def _gated(kind: Any) -> Any:
 
 def _middleware(gate: Gate, terms: Terms, decodes: bool) -> Callable[[Any, Handler], Awaitable[Any]]:
     async def admit(request: Any, handler: Handler) -> Any:
+        if is_passing():
+            return await handler(request)
         stated = await _stated(request)
         metered = Metered(gate, stated, terms)
         await metered.reserve_async()

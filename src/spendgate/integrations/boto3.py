@@ -12,7 +12,7 @@ from botocore import exceptions  # type: ignore[import-untyped]
 from botocore.client import BaseClient  # type: ignore[import-untyped]
 
 from spendgate.gate import Gate
-from spendgate.integrations.passing import passing
+from spendgate.integrations.passing import is_passing, passing
 from spendgate.integrations.urllib3 import tap
 from spendgate.metering import RETRY, Metered, Terms
 from spendgate.wire.exchange import Request
@@ -69,6 +69,8 @@ class Session:
 
 def send(gate: Gate, terms: Terms, inner: Callable[[Any], Any], request: Any) -> Any:
     """Sends a prepared request, once the gate has admitted it."""
+    if is_passing():
+        return inner(request)
     stated = _stated(request)
     metered = Metered(gate, stated, terms)
     metered.reserve()

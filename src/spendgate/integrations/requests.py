@@ -5,7 +5,8 @@ session.mount("https://api.clearbit.com/", adapter(gate, service="enrichment"))
 """
 
 import copy
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from ssl import SSLCertVerificationError
 from typing import Any
 
@@ -14,7 +15,7 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from spendgate.gate import Gate
-from spendgate.integrations.passing import passing
+from spendgate.integrations.passing import is_passing, passing
 from spendgate.integrations.urllib3 import tap
 from spendgate.metering import RETRY, Metered, Terms
 from spendgate.wire.exchange import Request
@@ -67,6 +68,8 @@ class Adapter(BaseAdapter):
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Sends a request, or raises the refusal."""
+        if is_passing():
+            return self._inner.send(request, *args, **kwargs)
         response = send(self._gate, self._terms, self._inner, request, *args, **kwargs)
         response.connection = self  # which digest authentication sends again with
         return response
@@ -81,14 +84,26 @@ class Adapter(BaseAdapter):
         return getattr(self._inner, name)
 
 
-def send(gate: Gate, terms: Terms, inner: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-    """Sends a prepared request with an adapter, once the gate has admitted it. Each retry of urllib3 is an attempt."""
+def send(
+    gate: Gate,
+    terms: Terms,
+    inner: Any,
+    request: Any,
+    *args: Any,
+    method: Callable[..., Any] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Sends a prepared request with an adapter, once the gate has admitted it. Each retry of urllib3 is an attempt.
+
+    `method` is what sends, given an adapter and the request; by default the adapter's own `send`.
+    """
     attempts = _Attempts(gate, terms, request)
     attempts.begin()
     sender = _counting(inner, attempts)
     try:
         with passing():
-            response = sender.send(attempts.to_send, *args, **kwargs)
+            sending = sender.send if method is None else partial(method, sender)
+            response = sending(attempts.to_send, *args, **kwargs)
     except BaseException as fault:
         attempts.failed(fault)
         raise

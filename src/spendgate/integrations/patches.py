@@ -1,0 +1,103 @@
+"""Where libraries send, and what stands there while they are instrumented.
+
+Each patch is given who admits a request, what it stands for, the object it is called on, and what it is called with. It
+must import its library's integration only when it is called: the library is there then.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from spendgate.gate import Gate
+from spendgate.integrations.refusal import ERROR
+from spendgate.metering import Terms
+
+Admitting = Callable[[str, Mapping[Any, Any]], tuple[Gate, Terms] | None]
+"""From the URL and the headers of a request to the gate that must admit it; None where it may pass."""
+
+
+class _Sender:
+    """What the library itself sends with."""
+
+    def __init__(self, send: Any) -> None:
+        self.handle_request = self.handle_async_request = send
+
+
+def _httpx(admitting: Admitting, send: Any, instance: Any, request: Any) -> Any:
+    found = admitting(str(request.url), request.headers)
+    if found is None:
+        return send(request)
+    from spendgate.integrations.httpx import library_of, transport
+
+    gate, terms = found
+    return transport(gate, _Sender(send), library_of(instance), **_named(terms)).handle_request(request)
+
+
+def _httpx_async(admitting: Admitting, send: Any, instance: Any, request: Any) -> Any:
+    found = admitting(str(request.url), request.headers)
+    if found is None:
+        return send(request)
+    from spendgate.integrations.httpx import async_transport, library_of
+
+    gate, terms = found
+    return async_transport(gate, _Sender(send), library_of(instance), **_named(terms)).handle_async_request(request)
+
+
+def _requests(admitting: Admitting, send: Any, instance: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+    found = admitting(request.url, request.headers)
+    if found is None:
+        return send(request, *args, **kwargs)
+    from spendgate.integrations import requests
+
+    gate, terms = found
+    return requests.send(gate, terms, instance, request, *args, method=getattr(send, "__func__", None), **kwargs)
+
+
+def _aiohttp(admitting: Admitting, send: Any, instance: Any, method: Any, url: Any, **kwargs: Any) -> Any:
+    found = admitting(str(url), kwargs.get("headers") or instance.headers)
+    if found is None:
+        return send(method, url, **kwargs)
+    from spendgate.integrations import aiohttp
+
+    gate, terms = found
+    return aiohttp.request(gate, terms, instance, send, method, url, **kwargs)
+
+
+def _botocore(admitting: Admitting, send: Any, instance: Any, request: Any) -> Any:
+    from spendgate.integrations import boto3
+
+    is_wrapped = isinstance(instance.http_session, boto3.Session)
+    found = None if is_wrapped else admitting(request.url, request.headers)
+    if found is None:
+        return send(request)
+    gate, terms = found
+    return boto3.send(gate, boto3.terms_for(terms, instance), send, request)
+
+
+def _stainless(_: Admitting, error_of: Any, __: Any, response: Any) -> Any:
+    """The refusal itself, where the SDK would make an error of the answer that stands for it."""
+    refusal = response.extensions.get(ERROR)
+    return error_of(response) if refusal is None else refusal
+
+
+def _named(terms: Terms) -> dict[str, Any]:
+    return {one.name: getattr(terms, one.name) for one in fields(terms)}
+
+
+_HTTPX = {"HTTPTransport.handle_request": _httpx, "AsyncHTTPTransport.handle_async_request": _httpx_async}
+_STAINLESS = {"BaseClient._make_status_error_from_response": _stainless}
+
+PATCHES: dict[str, dict[str, Callable[..., Any]]] = {
+    "httpx": _HTTPX,
+    "httpx2": _HTTPX,
+    "httpx_aiohttp": {"AiohttpTransport.handle_async_request": _httpx_async},
+    "requests.adapters": {"HTTPAdapter.send": _requests},
+    "aiohttp.client": {"ClientSession._request": _aiohttp},
+    "botocore.endpoint": {"Endpoint._send": _botocore},
+    "openai._base_client": _STAINLESS,
+    "anthropic._base_client": _STAINLESS,
+    "groq._base_client": _STAINLESS,
+    "together._base_client": _STAINLESS,
+    "cerebras.cloud.sdk._base_client": _STAINLESS,
+}
+"""By module: the methods that are replaced, and by what."""
