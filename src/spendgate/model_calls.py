@@ -205,6 +205,19 @@ def provider_id(name: str, url: str = "") -> str:
     return found or PROVIDERS.get(name.lower()) or PROVIDERS.get(name.lower().rpartition(".")[2], name)
 
 
+def plain(value: Any) -> Any:
+    """A value as JSON would have it: pydantic's models as tables."""
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, type) and hasattr(value, "model_json_schema"):
+        return value.model_json_schema()
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_none=True)
+    return value
+
+
 def cap(gate: Gate, asked: Asked) -> int | None:
     """How much each answer may be told to write, where the caller says nothing and the model's maximum is known."""
     most = output_limit(asked.model) if asked.max_output_tokens is None else None

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from spendgate.gate import Gate
-from spendgate.model_calls import cap, provider_id
+from spendgate.model_calls import cap, plain, provider_id
 from spendgate.pricing.usage import Usage
 from spendgate.wire.apis import named
 from spendgate.wire.exchange import Answer, Asked, Request
@@ -80,19 +80,6 @@ def read_stream(wanted: Asking, chunks: Iterable[Any], *, complete: bool) -> Ans
     if complete and wanted.asked.api == "openai.chat":
         documents.append("[DONE]")
     return _read(wanted, documents, complete=complete)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON would have it: LiteLLM's and OpenAI's own classes as tables."""
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, type) and hasattr(value, "model_json_schema"):
-        return value.model_json_schema()
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json", exclude_none=True)
-    return value
 
 
 def _asked(name: str, provider: str, body: dict[str, Any]) -> Asked:
