@@ -172,6 +172,7 @@ def test_a_background_response_is_billed_when_it_is_collected() -> None:
     collects = asked(f"{URL}/resp_1?stream=false", method="GET")
     assert (collects.kind, collects.earlier, collects.streams) == ("collects", "resp_1", False)
     assert whole(collects, response("in_progress")).kind == "later"
+    assert whole(collects, response("in_progress", usage=USAGE)).kind == "later"
     answer = whole(collects, response(usage=USAGE))
     assert (answer.kind, answer.id, used(answer)) == ("billed", "resp_1", {"input_tokens": 9, "output_tokens": 4})
 
