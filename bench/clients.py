@@ -6,7 +6,8 @@ The same client of the newest OpenAI SDK, bare and wrapped, takes turns on one s
 import asyncio
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Any
@@ -21,11 +22,6 @@ CALLS = 20
 WARM_UP = 4
 WANTED_US = 200.0
 CHUNKS = 50
-ASKED: dict[str, Any] = {
-    "model": "gpt-4o-mini",
-    "max_completion_tokens": 100,
-    "messages": [{"role": "user", "content": "What does a gate cost? " * 20}],
-}
 _CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
 _USAGE = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
 
@@ -59,22 +55,31 @@ def measure(shelf: Shelf, quick: bool) -> tuple[tuple[Figure, ...], int]:
     ), rounds
 
 
+def _asked(numbers: Iterator[int]) -> dict[str, Any]:
+    """A request of its own each time: the same one over and over would be a loop, and be stopped."""
+    message = {"role": "user", "content": f"{next(numbers)}: " + "What does a gate cost? " * 20}
+    return {"model": "gpt-4o-mini", "max_completion_tokens": 100, "messages": [message]}
+
+
 def _calls(client: Any) -> Callable[[int], None]:
+    numbers = count()
+
     def run(_: int) -> None:
         for _ in range(CALLS):
-            client.chat.completions.create(**ASKED)
+            client.chat.completions.create(**_asked(numbers))
 
     return run
 
 
 def _streams(client: Any, firsts: list[float]) -> Callable[[int], None]:
     """Streams whose first event is timed, each one's median kept in microseconds."""
+    numbers = count(10**6)
 
     def run(_: int) -> None:
         took = []
         for _ in range(CALLS):
             begun = perf_counter()
-            with client.chat.completions.create(**ASKED, stream=True) as events:
+            with client.chat.completions.create(**_asked(numbers), stream=True) as events:
                 next(events)
                 took.append((perf_counter() - begun) * 1e6)
                 for _ in events:
