@@ -6,6 +6,7 @@ A framework has messages and answers where `metering` has bytes. What they ask f
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -129,7 +130,11 @@ class ModelCall:
 
 
 def billed(asked: Asked, usage: Usage, *, model: str = "", provider: str = "", cost: int | None = None) -> Answer:
-    """An answer that bills one model for what it used."""
+    """An answer that bills one model. Where it states output and no input, all that was asked counts as read."""
+    if usage.output_tokens and not usage.input_tokens:
+        if asked.input_tokens is None:
+            return Answer("unread", reason="it does not say how much the model has read")
+        usage = replace(usage, input_tokens=asked.input_tokens)
     bill = Bill(provider or asked.provider, word(model) or asked.model, usage, cost, asked.batch, asked.service_tier)
     return Answer("billed", (bill,))
 

@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
     def _events(self, body: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         model = body.get("model", "")
         if self.path.endswith("/messages"):
-            yield from claude_events(model)
+            yield from claude_events(model, self.provider.states_usage)
         elif self.path.endswith("/responses"):
             yield from response_events(model, self.provider.states_usage)
         else:
@@ -145,7 +145,7 @@ def claude(model: str, content: list[Any], usage: dict[str, int], stop: str | No
     return message | {"stop_reason": stop, "stop_sequence": None, "usage": usage}
 
 
-def claude_events(model: str) -> Iterator[tuple[str, Any]]:
+def claude_events(model: str, usage: bool) -> Iterator[tuple[str, Any]]:
     """The events of a message's stream: its input first, its output last."""
     started = claude(model, [], {**CLAUDE_USAGE, "output_tokens": 1}, None)
     yield "message_start", {"type": "message_start", "message": started}
@@ -156,7 +156,8 @@ def claude_events(model: str) -> Iterator[tuple[str, Any]]:
         yield "content_block_delta", {"type": "content_block_delta", "index": 0, "delta": delta}
     yield "content_block_stop", {"type": "content_block_stop", "index": 0}
     over = {"stop_reason": "end_turn", "stop_sequence": None}
-    yield "message_delta", {"type": "message_delta", "delta": over, "usage": {"output_tokens": 200}}
+    used = CLAUDE_USAGE if usage else {"output_tokens": 200}  # hosts that are only like Anthropic leave the input out
+    yield "message_delta", {"type": "message_delta", "delta": over, "usage": used}
     yield "message_stop", {"type": "message_stop"}
 
 
