@@ -3,8 +3,10 @@
 It speaks OpenAI and Anthropic, and the dialects of `tests.integrations.dialects`.
 """
 
+import gzip
 import json
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ class Provider:
 
     `ok` answers, `429` and `500` are such errors, `redirect` sends to `/v2/elsewhere`, `hang` reads the
     request and answers nothing until the test is over,
-    `broken` ends the connection in the middle of its answer.
+    `broken` ends the connection in the middle of its answer, `gzip` packs it.
     """
 
     script: Sequence[str] = ("ok",)
@@ -88,12 +90,16 @@ class _Handler(BaseHTTPRequestHandler):
         elif word in ("429", "500"):
             self._send(int(word), json.dumps({"error": {"type": "some_error", "message": "no"}}).encode())
         elif body.get("stream") or "stream" in self.path.lower():
-            self._stream(events(self.path, provider.used), word == "broken")
+            self._stream(events(self.path, provider.used), word)
         else:
-            self._send(200, json.dumps(document(self.path, provider.used)).encode(), broken=word == "broken")
+            self._send(200, json.dumps(document(self.path, provider.used)).encode(), word)
 
-    def _send(self, status: int, content: bytes, broken: bool = False, location: str = "") -> None:
+    def _send(self, status: int, content: bytes, word: str = "", location: str = "") -> None:
+        broken = word == "broken"
+        content = gzip.compress(content) if word == "gzip" else content
         self.send_response(status)
+        if word == "gzip":
+            self.send_header("content-encoding", "gzip")
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(content)))
         self.send_header("retry-after-ms", "1")
@@ -103,10 +109,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[: len(content) // 2] if broken else content)
         self.close_connection = broken
 
-    def _stream(self, chunks: list[bytes], broken: bool) -> None:
+    def _stream(self, chunks: list[bytes], word: str) -> None:
+        broken = word == "broken"
+        packer = zlib.compressobj(wbits=31) if word == "gzip" else None
+        if packer is not None:
+            chunks = [packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH) for chunk in chunks] + [packer.flush()]
         self.send_response(200)
         self.send_header("content-type", dialects.EVENT_STREAM if "/converse" in self.path else "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
+        if packer is not None:
+            self.send_header("content-encoding", "gzip")
         self.end_headers()
         for chunk in chunks[: len(chunks) // 2] if broken else chunks:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))

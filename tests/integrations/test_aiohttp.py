@@ -90,6 +90,16 @@ def test_a_stream_can_be_read_in_every_way(
 
 
 @plain_and_stream
+@pytest.mark.parametrize("decodes", [True, False], ids=["decoded", "raw"])
+def test_packed_answers_are_read(gate: Gate, provider: Provider, stream: bool, decodes: bool) -> None:
+    """A compressed answer is read whether or not the session unpacks it."""
+    provider.script = ("gzip",)
+    found = in_loop(gate, lambda session: post(session, provider, stream), auto_decompress=decodes)
+    assert (b"hi" in found) is decodes
+    assert [(entry.state.value, entry.weight.usd) for entry in entries(gate)] == [("settled", COST)]
+
+
+@plain_and_stream
 def test_a_refused_call_is_never_sent(make_gate: MakeGate, provider: Provider, stream: bool) -> None:
     """Without room nothing reaches the provider, and the caller sees the gate's own error."""
     gate = make_gate("0.0001")

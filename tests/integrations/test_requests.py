@@ -69,6 +69,19 @@ def test_a_stream_comes_in_the_pieces_it_was_sent_in(gate: Gate, provider: Provi
 
 
 @plain_and_stream
+@pytest.mark.parametrize("decodes", [True, False], ids=["decoded", "raw"])
+def test_packed_answers_are_read(
+    gate: Gate, provider: Provider, session: requests.Session, stream: bool, decodes: bool
+) -> None:
+    """A compressed answer is read as it comes over the line, whether or not the caller has it unpacked."""
+    provider.script = ("gzip",)
+    body = {**BODY, "stream": stream}
+    answer = wrapped(gate, session).post(provider.url + OPENAI, json=body, stream=True)
+    assert (b"hi" in answer.raw.read(decode_content=decodes)) is decodes
+    assert [(entry.state.value, entry.weight.usd) for entry in entries(gate)] == [("settled", COST)]
+
+
+@plain_and_stream
 def test_a_refused_call_is_never_sent(
     make_gate: MakeGate, provider: Provider, session: requests.Session, stream: bool
 ) -> None:
@@ -90,12 +103,12 @@ def test_each_retry_of_urllib3_is_an_attempt(gate: Gate, provider: Provider, ses
 
 
 def test_a_retry_of_urllib3_can_be_refused(make_gate: MakeGate, provider: Provider, session: requests.Session) -> None:
-    """Where the first send stays held and there is no room for a second, the refusal is what the caller sees."""
+    """Without room for a second send the caller sees the refusal: what is sent again cannot ask for less."""
     provider.script = ("hang", "ok")
     session.mount("http://", HTTPAdapter(max_retries=Retry(5, allowed_methods=None)))
     gate = make_gate("0.0025")  # one call holds $0.0018
     with pytest.raises(RefusedError):
-        post(wrapped(gate, session), provider)
+        post(gate.wrap(session, provider="openai", clamp=1), provider)
     assert (len(provider.seen), states(gate)) == (1, ["held"])
 
 
@@ -248,3 +261,11 @@ def test_redirects_pass_the_gate(gate: Gate, provider: Provider, session: reques
     provider.script = ("redirect", "ok")
     gate.wrap(session).post(provider.url + "/free", json=BODY)
     assert [entry.call.resource for entry in entries(gate)] == ["clearbit.enrich"]
+
+
+def test_a_call_can_ask_for_less(make_gate: MakeGate, provider: Provider, session: requests.Session) -> None:
+    """Where the terms allow it, a call asks for as much output as there is room for, and that is what is sent."""
+    gate = make_gate("0.0015")
+    post(gate.wrap(session, provider="openai", clamp=10), provider)
+    assert 10 <= provider.seen[0]["max_completion_tokens"] < 100
+    assert states(gate) == ["settled"]

@@ -138,9 +138,14 @@ async def _tap(response: Any, metered: Metered) -> None:
         await in_thread(partial(metered.ended, complete=True))  # the status says it all, or there is nothing to read
         return
     ending = _Ending(metered)
-    response.content = Tapped(response.content, metered, ending)
-    response._spendgate = ending
-    response.__class__ = _tapped(response.__class__)
+    try:
+        response._spendgate = ending
+        response.__class__ = _tapped(response.__class__)
+    except (TypeError, AttributeError):  # somebody's own kind of response that cannot be read on the side
+        ending.begin(complete=False)
+        await ending.finished()
+    else:
+        response.content = Tapped(response.content, metered, ending)
 
 
 class _Ending:

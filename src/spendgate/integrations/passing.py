@@ -4,7 +4,7 @@ A wrapped client may send with a library that is instrumented as well; what is a
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 _IS_PASSING = ContextVar("spendgate_is_passing", default=False)
@@ -17,7 +17,8 @@ def passing() -> Iterator[None]:
     try:
         yield
     finally:
-        _IS_PASSING.reset(token)
+        with suppress(ValueError):  # a coroutine that is thrown away ends in another context, which knows nothing of it
+            _IS_PASSING.reset(token)
 
 
 def is_passing() -> bool:

@@ -6,6 +6,7 @@ session.mount("https://api.clearbit.com/", adapter(gate, service="enrichment"))
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from ssl import SSLCertVerificationError
 from typing import Any
@@ -131,19 +132,22 @@ class _Attempts:
         self._terms = terms
         self._request = request
         self._stated = _stated(request)
+        self._sent_body = b""
         self._retries = 0
         self._turned_away: Any = None
         self._metered: Metered | None = None
 
     def begin(self) -> None:
-        """Reserves for the next send."""
-        stated = self._stated
+        """Reserves for the next send. urllib3 sends the same again, so it cannot ask for less than the first time."""
+        stated, terms = self._stated, self._terms
         if self._retries:
             headers = {**stated.headers, RETRY: str(self._retries)}
-            stated = Request(stated.method, stated.url, headers, stated.body)
-        metered = Metered(self._gate, stated, self._terms)
+            stated = Request(stated.method, stated.url, headers, self._sent_body)
+            terms = replace(terms, clamp=0, fallback="")
+        metered = Metered(self._gate, stated, terms)
         metered.reserve()
         self._metered = metered
+        self._sent_body = metered.request.body
         self._turned_away = None
 
     @property

@@ -15,13 +15,18 @@ def tap(response: Any, metered: Metered) -> None:
     The response stays the object it is, and what its caller reads is neither delayed nor cut otherwise. A response that
     is dropped unread and not closed leaves its reservation held.
     """
-    if isinstance(response, HTTPResponse):
-        tapped: Any = response
+    tapped: Any = response
+    try:
+        if not isinstance(response, HTTPResponse):
+            raise TypeError
         tapped._spendgate = metered
         tapped.__class__ = _tapped(tapped.__class__)
-        tapped._spendgate_seen(b"")
+    except (TypeError, AttributeError):
+        metered.ended(
+            complete=False
+        )  # somebody's own kind of response that cannot be read on the side: it counts whole
     else:
-        metered.ended(complete=False)
+        tapped._spendgate_seen(b"")
 
 
 @cache
