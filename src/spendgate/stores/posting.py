@@ -230,7 +230,7 @@ class Posting(Telling):
                 continue
             scope, counter = self._open(limit, limit_id, own_scope)
             extra = self._lost(limit, limit_id) if self.at < self.meta.lost_until else 0
-            verdict = judge(limit, counter, parts, self.at, extra)
+            verdict = (drawing.judge_brought if limit_id < 0 else judge)(limit, counter, parts, self.at, extra)
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
         return judged
 
@@ -330,7 +330,7 @@ class Posting(Telling):
         return replace(worst, events=self.told())
 
     def _refusal(self, one: _Judged) -> Refused:
-        if one.verdict.kind == "wait":
+        if one.verdict.kind == "wait" or one.verdict.wait_until:
             frees: int | None = one.verdict.wait_until
             wait: int | None = one.verdict.wait_until - self.at
         else:
