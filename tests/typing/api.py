@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
+import openai
+
 import spendgate
 from spendgate import aio
 
@@ -46,6 +48,16 @@ def plain() -> None:
 
         for row in rows():
             row.upper()
+
+
+def clients(gate: spendgate.Gate, client: openai.OpenAI) -> None:
+    """A wrapped client is one of its own kind; jobs have budgets and a tier."""
+    wrapped: openai.OpenAI = gate.wrap(client, service="research", wait=30, fallback="gpt-4o-mini")
+    with gate.task("t-1", retry_budget="0.25", tier="gpt-4o") as task:
+        token: str = task.token
+        wrapped.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": token}])
+    spendgate.instrument(gate, service="research")
+    spendgate.uninstrument()
 
 
 def refusals(gate: spendgate.Gate) -> float | None:
