@@ -6,8 +6,8 @@ from spendgate.wire import sizing
 def tokens(provider: str, model: str, media_type: str, data: str) -> int | None:
     """The most input tokens of a file in base64; None for what is not understood.
 
-    >>> tokens("openai", "gpt-4o", "text/plain", "aGVsbG8=")
-    5
+    >>> tokens("openai", "gpt-4o", "text/plain", "aGVsbG8h")
+    6
     """
     kind, _, form = media_type.partition("/")
     if kind == "image":
