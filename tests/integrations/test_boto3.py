@@ -1,5 +1,6 @@
 """boto3's client for Bedrock, as it is, in front of a provider on loopback."""
 
+import json
 from typing import Any
 
 import boto3
@@ -58,6 +59,19 @@ def test_an_answered_call_costs_what_it_used(gate: Gate, provider: Provider, str
     (entry,) = entries(gate)
     assert (entry.state.value, entry.weight.usd, entry.marks) == ("settled", COST, frozenset())
     assert (entry.call.service, entry.call.provider, len(provider.seen)) == ("tests", "aws", 1)
+
+
+@pytest.mark.parametrize("reads", ["whole", "pieces", "lines"])
+def test_an_invoked_model_costs_what_it_used(gate: Gate, provider: Provider, reads: str) -> None:
+    """The body of `invoke_model`, which its caller reads himself, is read on the side, however he does it."""
+    asked = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 100, "messages": CALL["messages"]}
+    body = wrapped(gate, provider).invoke_model(modelId=MODEL, body=json.dumps(asked))["body"]
+    if reads == "whole":
+        body.read()
+    else:
+        assert b"".join(body.iter_chunks(7) if reads == "pieces" else body.iter_lines())
+    (entry,) = entries(gate)
+    assert (entry.state.value, entry.weight.usd, entry.marks) == ("settled", COST, frozenset())
 
 
 def test_a_signed_body_is_sent_as_it_is(gate: Gate, provider: Provider) -> None:
