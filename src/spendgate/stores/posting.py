@@ -97,11 +97,12 @@ class Posting(Telling):
         entry = self._lapsed_if_due(entry)
         if entry.state is State.SETTLED:
             return self._settled_again(entry, weight, outcome)
+        state = after(entry.state, "settle", entry.id)
         used = entry.tariff_units if outcome.tariff_units is None else outcome.tariff_units
         self._move_tariff(entry, used - entry.tariff_units)
         marks = entry.marks | outcome.marks
         changes = {
-            "state": after(entry.state, "settle", entry.id),
+            "state": state,
             "marks": marks | {"overrun"} if weight.usd > entry.reserved.usd else marks,
             "tariff_units": used,
             "usage": outcome.usage or entry.usage,
