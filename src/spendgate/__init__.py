@@ -13,24 +13,34 @@ if TYPE_CHECKING:
         AmountError,
         BlockedError,
         ConfigError,
+        EscalationError,
+        LoopError,
         LostTailError,
         PriceError,
         RefusedError,
         ReservationStateError,
+        RetryBudgetError,
         SpendgateError,
         SpendLimitError,
         StoreError,
+        TaskError,
+        TierLockedError,
     )
     from spendgate.gate import Gate
     from spendgate.opening import open  # noqa: A004
     from spendgate.pricing.usage import Usage
     from spendgate.reserved import PaidCall, Reservation
+    from spendgate.tasks import Task
+    from spendgate.taskterms import Escalation
 
 __all__ = [
     "AmountError",
     "BlockedError",
     "ConfigError",
+    "Escalation",
+    "EscalationError",
     "Gate",
+    "LoopError",
     "LostTailError",
     "PaidCall",
     "PriceError",
@@ -38,21 +48,27 @@ __all__ = [
     "RefusedError",
     "Reservation",
     "ReservationStateError",
+    "RetryBudgetError",
     "SpendLimitError",
     "SpendgateError",
     "Status",
     "StoreError",
+    "Task",
+    "TaskError",
+    "TierLockedError",
     "Usage",
     "aio",
     "open",
 ]
 
 _HOMES = {
+    "Escalation": "taskterms",
     "Gate": "gate",
     "PaidCall": "reserved",
     "Receipt": "answers",
     "Reservation": "reserved",
     "Status": "answers",
+    "Task": "tasks",
     "Usage": "pricing.usage",
     "open": "opening",
 }

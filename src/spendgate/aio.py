@@ -10,7 +10,7 @@ import functools
 import inspect
 import os
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, aclosing
 from contextvars import copy_context
@@ -18,10 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack
 
-from spendgate import opening, reserved
+from spendgate import aio_tasks, opening, reserved, tasks
+from spendgate.aio_tasks import Task
 from spendgate.answers import Receipt, Status
 from spendgate.clock import Clock
 from spendgate.errors import ReservationStateError
+from spendgate.escalating import Approve
 from spendgate.estimating import Stated, check_stated, keyed
 from spendgate.gate import Gate as SyncGate
 from spendgate.money import Amount
@@ -97,6 +99,39 @@ class Gate:
     ) -> AbstractContextManager[None]:
         """Says for whom the calls inside a `with` block are made."""
         return self.gate.scope(service, task=task, tags=tags)
+
+    def task(
+        self,
+        task_id: str = "",
+        *,
+        retry_budget: Amount | None = None,
+        budget: Amount | None = None,
+        tier: str = "",
+        tiers: Sequence[str] = (),
+        token: str = "",
+    ) -> Task:
+        """An `async with` block around one job: see `spendgate.Gate.task`."""
+        terms: dict[str, Any] = {"retry_budget": retry_budget, "budget": budget, "tier": tier, "tiers": tiers}
+        return Task(self.gate.task(task_id, token=token, **terms), _in_thread)
+
+    async def end_task(self, task_id: str) -> None:
+        """Ends a task: see `spendgate.Gate.end_task`."""
+        await _in_thread(functools.partial(self.gate.end_task, task_id))
+
+    async def escalate(
+        self,
+        task: Task | tasks.Task | str,
+        *,
+        to: str,
+        budget: Amount,
+        reason: str = "",
+        wait: float | None = None,
+        expires: float | None = None,
+        approve: Approve | None = None,
+    ) -> Task:
+        """Asks a person for a dearer model, and waits for the answer: see `spendgate.Gate.escalate`."""
+        asked = {"to": to, "budget": budget, "reason": reason, "expires": expires, "approve": approve}
+        return await aio_tasks.escalate(self.gate, _in_thread, task, wait, asked)
 
     async def settle(
         self,

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from spendgate.budgets import Budget
+from spendgate.call import Call
 from spendgate.clock import SECOND, moment
-from spendgate.errors import BlockedError, SpendLimitError
+from spendgate.errors import BlockedError, LoopError, RefusedError, RetryBudgetError, SpendLimitError
 from spendgate.ledger import Breaker, Refused, Settled, Standing
 from spendgate.limits import in_units
 from spendgate.money import usd
+from spendgate.windows import Rolling
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,24 @@ def status(standing: Standing) -> Status:
     )
 
 
+def refusal_error(refused: Refused, call: Call, remedy: str = "") -> RefusedError:
+    """A refusal as the error that the caller gets: by a limit, or by a budget that the call brought along."""
+    limit = refused.limit
+    if not isinstance(limit, Budget) or limit.kind == "task":
+        return limit_error(refused, remedy)
+    frees_at = None if refused.frees_at is None else moment(refused.frees_at)
+    if limit.kind == "same":
+        window_s = limit.window.span / SECOND if isinstance(limit.window, Rolling) else 0.0
+        return LoopError(service=call.service, count=refused.spent + refused.held, window_s=window_s, frees_at=frees_at)
+    return RetryBudgetError(
+        task=call.task,
+        budget=usd(limit.amount),
+        spent=usd(refused.spent),
+        held=usd(refused.held),
+        requested=usd(refused.requested),
+    )
+
+
 def limit_error(refused: Refused, remedy: str = "") -> SpendLimitError:
     """A refusal as the error that the caller gets, with what the caller can do about the size of the request."""
     limit = refused.limit
@@ -97,6 +118,8 @@ def blocked_error(breaker: Breaker) -> BlockedError:
 
 def pause(refused: Refused, now_at: int, deadline_at: int) -> int | None:
     """Microseconds to wait before asking again, or None where waiting until the deadline cannot help."""
+    if isinstance(refused.limit, Budget) and refused.limit.kind == "same":
+        return None  # to send a looping request more slowly is no cure
     if refused.retry_after is None or now_at + refused.retry_after > deadline_at:
         return None
     return max(refused.retry_after, 1)

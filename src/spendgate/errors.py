@@ -115,6 +115,116 @@ class BlockedError(RefusedError):
         return _reduced(self)
 
 
+class RetryBudgetError(RefusedError):
+    """The task has spent what it may spend on retries. Nothing was reserved.
+
+    Amounts are in dollars: `budget` is for all retries of the `task`, of which `spent` are spent and `held` are set
+    aside for retries under way; `requested` is what this retry can cost at most.
+    """
+
+    def __init__(self, *, task: str, budget: Decimal, spent: Decimal, held: Decimal, requested: Decimal) -> None:
+        self.task = task
+        self.budget = budget
+        self.spent = spent
+        self.held = held
+        self.requested = requested
+        left = max(budget - spent - held, Decimal(0))
+        super().__init__(
+            f"the retries of task {task!r} have a budget of ${budget:,f}: ${spent:,f} spent and ${held:,f} held, "
+            f"${requested:,f} requested, ${left:,f} left. Stop retrying and look at what fails; first attempts of the "
+            "task still pass."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reduced(self)
+
+
+class TierLockedError(RefusedError):
+    """The task is held to a model, and this one is dearer, or stands above it on the ladder. Nothing was reserved.
+
+    `locked` is the model of the `task`, `requested` that of this call. `escalation` is the number of the request to go
+    on with a dearer model that waits or was approved, or None; `problem` says in which way the call is above it.
+    """
+
+    def __init__(
+        self, *, task: str, locked: str, requested: str, escalation: int | None = None, problem: str = ""
+    ) -> None:
+        self.task = task
+        self.locked = locked
+        self.requested = requested
+        self.escalation = escalation
+        self.problem = problem
+        held = f"is held to {locked}" if locked else "may not begin with it"
+        more = (
+            f"Escalation {escalation} asks for more: `spendgate escalation list` shows how it stands."
+            if escalation is not None
+            else f'`gate.escalate(task, to="{requested[:60]}", budget=...)` asks a person for it.'
+        )
+        super().__init__(f"{requested[:200]!r} {problem or 'is dearer'}: task {task!r} {held}. {more}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reduced(self)
+
+
+class LoopError(RefusedError):
+    """The same request was sent too often in too short a time. Nothing was reserved.
+
+    It was sent `count` times for `service` within `window_s` seconds; `frees_at` is when the next one may pass.
+    """
+
+    def __init__(self, *, service: str, count: int, window_s: float, frees_at: datetime | None) -> None:
+        self.service = service
+        self.count = count
+        self.window_s = window_s
+        self.frees_at = frees_at
+        who = f" for {service!r}" if service else ""
+        when = f" The next one may pass at {frees_at:%Y-%m-%d %H:%M:%S} UTC." if frees_at else ""
+        super().__init__(
+            f"the same request was sent {count} times{who} within {window_s:g} seconds: this looks like a loop.{when} "
+            "Stop it, or raise `same_request` under [loops] in spendgate.toml if it is meant."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reduced(self)
+
+
+class EscalationError(RefusedError):
+    """A dearer model was asked for and not approved. Nothing was reserved, the task goes on as it was.
+
+    `escalation` is the number of the request. `state` is `denied`, `expired`, or `asked` while nobody has decided in
+    the time that the caller waits; `by` and `answer` are who decided, and why.
+    """
+
+    def __init__(self, *, task: str, escalation: int, state: str, by: str = "", answer: str = "") -> None:
+        self.task = task
+        self.escalation = escalation
+        self.state = state
+        self.by = by
+        self.answer = answer
+        who, why = f" by {by}" if by else "", f": {answer}" if answer else ""
+        super().__init__(
+            f"escalation {escalation} of task {task!r} was {state}{who}{why}."
+            if state != "asked"
+            else f"escalation {escalation} of task {task!r} still waits for a yes: `spendgate escalation approve "
+            f"{escalation}` gives it. Asked again, it is found again."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reduced(self)
+
+
+class TaskError(SpendgateError):
+    """A task, or what is asked for it, is not what the ledger knows. Nothing was changed."""
+
+    def __init__(self, *, task: str, reason: str) -> None:
+        self.task = task
+        self.reason = reason
+        super().__init__(f"task {task[:200]!r}: {reason}. Nothing was changed." if task else f"{reason}.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reduced(self)
+
+
 class PriceError(SpendgateError):
     """We cannot say what this costs, so a limit in dollars cannot be kept. Nothing was reserved or sent."""
 

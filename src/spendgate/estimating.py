@@ -5,6 +5,7 @@ report counts as the whole hold, and a price that nobody knows is an error, neve
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from spendgate.call import Call
 from spendgate.errors import AmountError, PriceError
-from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
+from spendgate.ledger import Actor, Entry, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
 from spendgate.pricing.usage import Usage, units_from
@@ -27,6 +28,9 @@ TIER = "tier:"
 UNKNOWN_CONTEXT = 200_000
 """Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
+
+MAX_FINGERPRINT = 32
+"""Digits of a fingerprint that are kept: 128 bits."""
 
 STATED = Pricing("stated")
 """Where a price is from that the caller stated."""
@@ -45,6 +49,8 @@ class Stated(TypedDict, total=False):
         units: amounts of the rate card's units, such as `{"rows": 500}`.
         task: the job it belongs to.
         attempt: 1 for the first try.
+        fingerprint: a digest of what is sent, in hexadecimal: of its address and its body. The same again within its
+            task is a retry, and too often in a short time is a loop.
         key: the piece of work it is for.
         tags: names of your own to match and count by.
         batch: priced as a batch call; it may run 25 hours before it lapses.
@@ -61,6 +67,7 @@ class Stated(TypedDict, total=False):
     units: Mapping[str, Amount]
     task: str
     attempt: int
+    fingerprint: str
     key: str
     tags: Mapping[str, object]
     batch: bool
@@ -84,6 +91,7 @@ class Ask:
     batch: bool = False
     service_tier: str = ""
     lapse_after: int = 0
+    fingerprint: str = ""
 
 
 def check_stated(stated: Stated) -> None:
@@ -132,6 +140,30 @@ def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
         batch=bool(stated.get("batch")),
         service_tier=stated.get("service_tier", ""),
         lapse_after=lapse_after,
+        fingerprint=_fingerprint(stated.get("fingerprint", "")),
+    )
+
+
+def _fingerprint(digest: object) -> str:
+    """So much of a digest as tells requests apart."""
+    if digest == "":
+        return ""
+    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-fA-F]{8,256}", digest):
+        raise AmountError("fingerprint", digest, "it must be a digest in 8 to 256 hexadecimal digits")
+    return digest[:MAX_FINGERPRINT].lower()
+
+
+def ask_again(entry: Entry) -> Ask:
+    """What was asked when an entry was held, as far as the ledger knows."""
+    units = tuple((name, Decimal(parts).scaleb(-6)) for name, parts in entry.reserved.units)
+    tier = next((mark.removeprefix(TIER) for mark in entry.marks if mark.startswith(TIER)), "")
+    return Ask(
+        entry.call,
+        entry.reserved.usd,
+        calls=entry.reserved.calls,
+        units=units,
+        batch="batch" in entry.marks,
+        service_tier=tier,
     )
 
 
@@ -164,11 +196,12 @@ class Estimate:
             return ""
         return f"The estimate is the most such a call can cost: state {' and '.join(guessed)}, or at_most, to lower it."
 
-    def request(self, actor: Actor, enforce: bool) -> HoldRequest:
+    def request(self, actor: Actor, enforce: bool, mark: str = "") -> HoldRequest:
         """What the store is asked to set aside."""
         price, ask = self.price, self.ask
         flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
         flags[f"{TIER}{ask.service_tier}"] = bool(ask.service_tier)
+        flags[mark] = bool(mark)
         return HoldRequest(
             call=ask.call,
             weight=self.weight,
@@ -179,6 +212,7 @@ class Estimate:
             lapse_after=ask.lapse_after,
             enforce=enforce,
             marks=frozenset(name for name, is_set in flags.items() if is_set),
+            fingerprint=ask.fingerprint,
         )
 
 

@@ -4,25 +4,23 @@ A call is estimated, that much is reserved in the ledger, the caller makes the c
 reservation. What is not settled stays held, lapses, and counts as spent.
 """
 
-import functools
-import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from spendgate import attribution
-from spendgate.answers import Receipt, Status, blocked_error, limit_error, pause, receipt, status
+from spendgate.answers import Receipt, Status, blocked_error, pause, receipt, refusal_error, status
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND, Clock, SystemClock
 from spendgate.errors import AmountError, LostTailError, PriceError, ReservationStateError, StoreError
+from spendgate.escalating import EscalationDesk
 from spendgate.estimating import (
-    TIER,
     Ask,
     Estimate,
     Report,
     Stated,
+    ask_again,
     check_stated,
     estimate,
     keyed,
@@ -39,14 +37,18 @@ from spendgate.ledger import (
     Event,
     Held,
     HoldRequest,
+    Refused,
     Settled,
     Store,
     Weight,
 )
 from spendgate.limits import applying
 from spendgate.money import Amount, decimal, quantity, usd
+from spendgate.paying import paid
 from spendgate.pricing.usage import Usage
 from spendgate.reserved import PaidCall, Reservation
+from spendgate.sights import Sights
+from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.unrecorded import Unrecorded
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate:
+class Gate(EscalationDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
@@ -94,6 +96,7 @@ class Gate:
         default_input_tokens: int = 0,
         default_output_tokens: int = 0,
         listeners: tuple[Listener, ...] = (),
+        rules: TaskRules | None = None,
     ) -> None:
         self.store = store
         self.clock: Clock = clock or SystemClock()
@@ -106,6 +109,9 @@ class Gate:
         self._lapse = {False: lapse_after, True: lapse_after_batch}
         self._defaults = (default_input_tokens, default_output_tokens)
         self._unrecorded = Unrecorded()
+        self.rules = rules or TaskRules()
+        self._known: dict[str, TaskTerms] = {}
+        self._sights = Sights(self.rules.same_request, self.rules.within)
 
     def reserve(self, *, resource: str, **stated: Unpack[Stated]) -> Reservation:
         """Sets the most that a call can cost aside, in every limit that applies, or nothing.
@@ -117,6 +123,9 @@ class Gate:
         Raises:
             SpendLimitError: a limit leaves no room. Nothing was reserved.
             BlockedError: the breaker was tripped. Nothing was reserved.
+            RetryBudgetError: the task has no money left for retries. Nothing was reserved.
+            TierLockedError: the task is held to a cheaper model. Nothing was reserved.
+            LoopError: the same request was sent too often. Nothing was reserved.
             PriceError: no price is known and a limit in dollars applies. Nothing was reserved.
             StoreError: the ledger cannot be read or written. Nothing was reserved.
             AmountError: an argument is no amount or no name. Nothing was reserved.
@@ -135,25 +144,31 @@ class Gate:
         guess = estimate(ask, self.prices, now_at, *self._defaults)
         if self.mode == "off":
             return Reservation(self, guess)
-        request = guess.request(self._actor(), self.mode == "enforce")
+        sight = self._sights.look(ask.call.service, ask.fingerprint, now_at)
+        request = guess.request(self._actor(), self.mode == "enforce", sight.mark)
+        answer: Held | Refused | Breaker | Reservation | None = None
         try:
             self._unrecorded.book(self.store, now_at)
             if guess.unpriced and self._counts_dollars(request):
                 raise guess.fault or AssertionError
-            answer = self.store.hold(request, now_at)
+            answer = self.hold_in_task(guess, request, now_at)
         except LostTailError:
             raise
         except StoreError as fault:
-            return self._without_ledger(guess, request, fault)
-        if isinstance(answer, Held):
-            self.tell(answer.events)
-            return Reservation(self, guess, answer)
+            answer = self._without_ledger(guess, request, fault)
+        finally:
+            if not isinstance(answer, Held | Reservation):
+                self._sights.undo(sight)
+        if isinstance(answer, Reservation):
+            return answer
         if isinstance(answer, Breaker):
             raise blocked_error(answer)
         self.tell(answer.events)
+        if isinstance(answer, Held):
+            return Reservation(self, guess, answer)
         span = pause(answer, now_at, deadline_at)
         if span is None:
-            raise limit_error(answer, guess.remedy)
+            raise refusal_error(answer, ask.call, guess.remedy)
         return span / SECOND
 
     def call(self, resource: str, **stated: Unpack[Stated]) -> PaidCall:
@@ -183,29 +198,10 @@ class Gate:
         check_stated(stated)
 
         def wrap(function: Callable[P, R]) -> Callable[P, R]:
-            check_function(function)
-
             def start(args: Any, kwargs: Any) -> PaidCall:
                 return self.call(resource, **keyed(stated, key_from, args, kwargs))
 
-            @functools.wraps(function)
-            def run(*args: P.args, **kwargs: P.kwargs) -> R:
-                with start(args, kwargs) as call:
-                    result = function(*args, **kwargs)
-                    if inspect.isawaitable(result):
-                        call.void()
-                        raise TypeError(f"{function!r} gives something to await: use a gate of spendgate.aio.open()")
-                    call.settle_from(settle_from, result)
-                    return result
-
-            @functools.wraps(function)
-            def run_generator(*args: P.args, **kwargs: P.kwargs) -> Iterator[Any]:
-                with start(args, kwargs) as call:
-                    result = yield from function(*args, **kwargs)  # type: ignore[misc]
-                    call.settle_from(settle_from, result)
-                    return result  # type: ignore[no-any-return]
-
-            return run_generator if inspect.isgeneratorfunction(function) else run  # type: ignore[return-value]
+            return paid(function, start, settle_from)
 
         return wrap
 
@@ -233,7 +229,7 @@ class Gate:
         entry = self.store.entry(_text(hold_id))
         if entry is None:
             raise ReservationStateError(f"reservation {hold_id[:60]!r} is not known here. Nothing was changed.")
-        ask = _ask_again(entry)
+        ask = ask_again(entry)
         price = self._price_then(entry)
         result = self.store.settle(hold_id, outcome(ask, price, said, entry.tariff is not None), self.clock.now())
         return self._told(result)
@@ -341,9 +337,12 @@ class Gate:
         return self.clock.now() + round(float(decimal(str(stated.get("wait", 0)), "wait")) * SECOND)
 
     def _counts_dollars(self, request: HoldRequest) -> bool:
-        """Whether a limit in dollars applies, so that a call without a price must not pass."""
+        """Whether a limit or budget in dollars applies, so that a call without a price must not pass."""
         if not request.enforce:
             return False
+        terms = self.store.task(request.call.task) if request.call.task else None
+        if terms is not None and (terms.budget is not None or terms.retry_budget is not None):
+            return True
         rows = applying(self.store.limits().limits.limits, request.call)
         return any(limit.unit == "usd" and limit.at_limit != "observe" for limit, _ in rows)
 
@@ -354,36 +353,10 @@ class Gate:
         return Reservation(self, guess, unrecorded=self._unrecorded.begin(request))
 
 
-def check_function(function: Callable[..., object]) -> None:
-    """Looks at what is to be made a paid function.
-
-    Raises:
-        TypeError: it is asynchronous, or not a function yet.
-    """
-    if isinstance(function, staticmethod | classmethod) or not callable(function):
-        raise TypeError(f"{function!r} is no function yet: put the decorator below @staticmethod and @classmethod")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{function!r} is asynchronous: use a gate of spendgate.aio.open()")
-
-
 def _text(hold_id: object) -> str:
     if not isinstance(hold_id, str):
         raise AmountError("hold_id", hold_id, "it must be the text that `reserve` gave as id")
     return hold_id
-
-
-def _ask_again(entry: Entry) -> Ask:
-    """What was asked when an entry was held, as far as the ledger knows."""
-    units = tuple((name, Decimal(parts).scaleb(-6)) for name, parts in entry.reserved.units)
-    tier = next((mark.removeprefix(TIER) for mark in entry.marks if mark.startswith(TIER)), "")
-    return Ask(
-        entry.call,
-        entry.reserved.usd,
-        calls=entry.reserved.calls,
-        units=units,
-        batch="batch" in entry.marks,
-        service_tier=tier,
-    )
 
 
 def _price_list() -> "PriceBook":

@@ -13,6 +13,7 @@ from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE
 from spendgate.limits import Limit, LimitSet
 from spendgate.reservation import State
+from spendgate.taskterms import Lock, TaskStore, TaskTerms
 
 if TYPE_CHECKING:  # the parts of pricing load when a gate is opened, not with `import spendgate`
     from spendgate.pricing.tariff import Tariff
@@ -73,7 +74,9 @@ class HoldRequest:
     """So much to set aside for a call, before it is sent.
 
     `weight.usd` leaves out what `tariff` charges for `tariff_units`: that depends on the position in the month and is
-    added by the store. With `enforce` False limits are recorded but never refuse.
+    added by the store. With `enforce` False limits are recorded but never refuse. `fingerprint` is a digest of what is
+    sent: within a task the same again is a retry. `compared` is what the caller has held the call's model against: a
+    task that is held to something else answers with its terms.
     """
 
     call: Call
@@ -85,6 +88,8 @@ class HoldRequest:
     lapse_after: int = LAPSE_AFTER
     enforce: bool = True
     marks: frozenset[str] = frozenset()
+    fingerprint: str = ""
+    compared: Lock = ("", "", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class Event:
     """A change of state worth telling.
 
     `kind` is `blocked` or `observed` (an episode of refusals begins), `allowing` (it is over), `warned`, `tripped`,
-    `reset`, `limits`, `clock` or `lost`.
+    `reset`, `limits`, `clock`, `lost` or `escalation`.
     """
 
     at: int
@@ -127,7 +132,7 @@ class Entry:
     `weight` is what it counts for now: what is held, or what it cost. `counted_at` is the instant from which a
     settled or lapsed weight counts in windows; `total` the ledger's running total after its last write, `rev` the
     ledger's head then. `marks` are among `overrun`, `late`, `unpriced`, `throttled`, `observed`, `unrecorded`,
-    `imported`, `lost`, `batch`, `subscription`.
+    `imported`, `lost`, `batch`, `subscription`, `retry`, and the budgets of its own (see `spendgate.budgets`).
     """
 
     seq: int
@@ -277,14 +282,20 @@ class Totals:
     entries: int
 
 
+Answer = Held | Refused | Breaker | TaskTerms
+"""What a hold is answered with."""
+
 GroupField = Literal["service", "provider", "resource", "task", "state", "priced"]
 
 
-class Store(Protocol):
+class Store(TaskStore, Protocol):
     """A durable ledger with one atomic step, `hold`."""
 
-    def hold(self, request: HoldRequest, now_at: int) -> Held | Refused | Breaker:
-        """Reads every window that applies and sets the money aside, or sets nothing aside."""
+    def hold(self, request: HoldRequest, now_at: int) -> Answer:
+        """Reads every window that applies and sets the money aside, or sets nothing aside.
+
+        The terms of its task are the answer, and nothing is set aside, where a model's call was not compared with them.
+        """
 
     def settle(self, hold_id: str, outcome: Outcome, now_at: int) -> Settled:
         """Ends a reservation with what the call did cost. The same again is the same answer.

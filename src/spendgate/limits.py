@@ -90,7 +90,7 @@ class Limit:
         """Which of this limit's budgets the call draws on; None where the limit does not apply to it."""
         if not all(_glob(pattern)(call.field(name)) for name, pattern in self.match):
             return None
-        return ",".join(f"{name}={_escape(call.field(name))}" for name in self.per)
+        return ",".join(f"{name}={escape(call.field(name))}" for name in self.per)
 
     def to_json(self) -> dict[str, Any]:
         """The limit as plain data, the way the ledger keeps it."""
@@ -174,7 +174,8 @@ def _glob(pattern: str) -> Callable[[str], bool]:
     return lambda value: found(value) is not None
 
 
-def _escape(value: str) -> str:
+def escape(value: str) -> str:
+    """A value as it stands in a scope, where commas part the fields."""
     return value.replace("\\", "\\\\").replace(",", "\\,")
 
 

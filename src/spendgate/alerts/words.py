@@ -10,6 +10,7 @@
 
 from collections.abc import Callable
 
+from spendgate.budgets import fields
 from spendgate.clock import moment
 from spendgate.ledger import Event
 from spendgate.limits import EVERY, in_units
@@ -25,6 +26,8 @@ def words(event: Event) -> Words:
 
 
 def _blocked(event: Event) -> Words:
+    if event.data.get("budget") in _BUDGETS:
+        return _BUDGETS[event.data["budget"]](event)
     frees = event.data.get("frees_at")
     return f"limit {event.limit!r} refuses calls of {_scope(event)}", [
         f"The limit {event.limit!r} leaves no room for {_scope(event)}.",
@@ -32,6 +35,50 @@ def _blocked(event: Event) -> Words:
         "Calls that do not fit are refused before they are sent: they cost nothing. This is said once per episode.",
         f"Enough frees at {say_when(frees)}." if frees else "`spendgate status` shows when enough frees.",
         "What to do: `spendgate report` shows which work spends it. If it is meant, raise the limit; if not, stop it.",
+    ]
+
+
+def _looping(event: Event) -> Words:
+    said = fields(event.scope)
+    who = f"for {said['service']}" if said.get("service") else "for no named service"
+    count = _whole(event.data.get("spent")) + _whole(event.data.get("held"))
+    what = f"The same request (fingerprint {said.get('request', '?')}) was sent {count} times {who}"
+    return f"the same request {who} is sent over and over", [
+        f"{what} within {event.data.get('window', 'a short time')}, and is sent again: this looks like a loop.",
+        "It is refused before it is sent until the window has room again; other requests pass. This is said once.",
+        "What to do: stop what sends it. If it is meant, raise `same_request` under [loops] in spendgate.toml.",
+    ]
+
+
+def _retrying(event: Event) -> Words:
+    task = fields(event.scope).get("task", event.scope)
+    return f"the retries of task {task!r} have used up their budget", [
+        f"Task {task!r} has no money left for retries, and retries again.",
+        f"{_standing(event)} The refused retry asked for {_amount(event, 'requested')}.",
+        "Its first attempts still pass; every further one is refused before it is sent. This is said once.",
+        "What to do: look at what fails there. `spendgate report --by task` shows what it has spent.",
+    ]
+
+
+_BUDGETS = {"same": _looping, "retry": _retrying}
+
+
+def _escalation(event: Event) -> Words:
+    data, number = event.data, event.data.get("id")
+    what = f"{data.get('to')} for up to {_amount(event, 'budget')}"
+    asked = f"Task {event.scope!r} asked for {what}; asked by {data.get('asked_by') or 'a program'}."
+    if data.get("state") != "asked":
+        by = f" by {data['by']}" if data.get("by") else ""
+        why = f": {data['answer']}" if data.get("answer") else ""
+        return f"escalation {number} of task {event.scope!r} is {data.get('state')}", [
+            f"Escalation {number} is {data.get('state')}{by}{why}.",
+            asked,
+        ]
+    return f"task {event.scope!r} asks for {what}", [
+        asked,
+        f"Its reason: {data.get('reason') or 'none given'}.",
+        f"It waits for a yes until {say_when(_whole(data.get('expires_at')))}; until then nothing dearer is sent.",
+        f"What to do: `spendgate escalation approve {number}`, or `spendgate escalation deny {number}`.",
     ]
 
 
@@ -117,6 +164,7 @@ _WORDS: dict[str, Callable[[Event], Words]] = {
     "allowing": _allowing,
     "blocked": _blocked,
     "clock": _clock,
+    "escalation": _escalation,
     "limits": _limits,
     "lost": _lost,
     "observed": _observed,

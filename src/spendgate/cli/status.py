@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from spendgate.budgets import NAMES
 from spendgate.cli.printing import (
     Column,
     aligned,
@@ -32,7 +33,7 @@ from spendgate.cli.session import Session, on_disk
 from spendgate.errors import SpendgateError
 from spendgate.ledger import Breaker, LimitsVersion, Standing
 from spendgate.money import dollars
-from spendgate.report.standings import LimitRows, rows_by_limit, share, spoken
+from spendgate.report.standings import LimitRows, rows_by_budget, rows_by_limit, share, spoken
 
 EVERY_S = 2.0
 TOP = 50
@@ -111,7 +112,7 @@ def look(session: Session, name: str = "", service: str = "", top: int = TOP) ->
             version, standings, fault = store.limits(), store.standings(at), store.fault()
             breakers = store.breakers(at)
     in_force = version.limits if version is not None and version.version else settings.limits
-    if name and name not in (limit.name for limit in in_force.limits):
+    if name and name not in (*NAMES.values(), *(limit.name for limit in in_force.limits)):
         known = ", ".join(limit.name for limit in in_force.limits) or "none"
         raise click.UsageError(f"there is no limit {name!r}; there are: {known}")
     return View(
@@ -122,7 +123,10 @@ def look(session: Session, name: str = "", service: str = "", top: int = TOP) ->
         fault=fault,
         version=version if version is not None and version.version else None,
         differs=not in_force.says_the_same(settings.limits),
-        rows=rows_by_limit(in_force.limits, standings, top, name, service),
+        rows=[
+            *rows_by_limit(in_force.limits, standings, top, name, service),
+            *rows_by_budget(standings, top, name, service),
+        ],
         breakers=breakers,
     )
 

@@ -21,12 +21,14 @@ from spendgate.config.notify import read_routes
 from spendgate.config.origins import Setting, listed
 from spendgate.config.store import MirrorSettings, StoreSettings, read_mirror, read_store
 from spendgate.config.tables import Document, Table, nearest, parse, show
+from spendgate.config.tasks import read_rules
 from spendgate.config.template import TEMPLATE
 from spendgate.errors import ConfigError
 from spendgate.ledger import MAX_LAPSE_AFTER
 from spendgate.limits import LimitSet
 from spendgate.money import MAX_QUANTITY
 from spendgate.pricing.ratecard import RateCard, read_prices
+from spendgate.taskterms import TaskRules
 
 __all__ = [
     "KEYS",
@@ -67,6 +69,7 @@ class Settings:
     default_max_input_tokens: int
     default_max_output_tokens: int
     store: StoreSettings
+    rules: TaskRules
     limits: LimitSet
     limits_from: Literal["file", "ledger"]
     prices: RateCard
@@ -159,6 +162,7 @@ def read(text: str, file: str = "", env: Mapping[str, str] | None = None) -> Set
         default_max_input_tokens=estimate.whole("max_input_tokens", 0, MAX_QUANTITY),
         default_max_output_tokens=estimate.whole("max_output_tokens", 1, MAX_QUANTITY),
         store=read_store(document, env, folder),
+        rules=read_rules(document),
         limits=read_limits(document, timezone, prices.units()),
         limits_from=gate.choice("limits_from", ("file", "ledger")),
         prices=prices,

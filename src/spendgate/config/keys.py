@@ -23,7 +23,7 @@ class Key:
         return f"{self.table}.{self.name}"
 
 
-TABLES: Final = ("gate", "store", "estimate", "limits", "prices", "notify", "mirror")
+TABLES: Final = ("gate", "store", "estimate", "tasks", "loops", "limits", "prices", "notify", "mirror")
 """The tables of the file. `prices` is read, and its keys are checked, by `spendgate.pricing.ratecard`."""
 
 KEYS: Final = (
@@ -41,6 +41,11 @@ KEYS: Final = (
     Key("store", "keep", "days", '"400d"'),
     Key("estimate", "max_input_tokens", "whole number", "0"),
     Key("estimate", "max_output_tokens", "whole number", "16384"),
+    Key("tasks", "retry_budget", "amount"),
+    Key("tasks", "tiers", "list of globs", "[]"),
+    Key("tasks", "escalation_expires", "span", '"1h"'),
+    Key("loops", "same_request", "whole number", "10"),
+    Key("loops", "within", "span", '"5m"'),
     Key("limits", "name", "text"),
     Key("limits", "usd", "amount"),
     Key("limits", "calls", "whole number"),
@@ -54,7 +59,7 @@ KEYS: Final = (
     Key("limits", "throttle_to", "rate"),
     Key("limits", "pace_from", "share"),
     Key("notify", "name", "text", '""'),
-    Key("notify", "on", "list of events", '["blocked", "lost", "tripped", "warned"]'),
+    Key("notify", "on", "list of events", '["blocked", "escalation", "lost", "tripped", "warned"]'),
     Key("notify", "timeout", "span", '"10s"'),
     Key("notify", "webhook", "text"),
     Key("notify", "headers", "table of texts", "{}"),

@@ -68,7 +68,7 @@ def masked(value: object, name: str = "") -> Any:
 def _tables(document: Document, limits: LimitSet) -> list[tuple[str, KeyPath, KeyPath, dict[str, Any]]]:
     """Section, path, path to show, and data of each table that has keys of `KEYS`."""
     data = document.data
-    plain = ["gate", "store", "estimate", *(name for name in ("mirror",) if name in data)]
+    plain = ["gate", "store", "estimate", "tasks", "loops", *(name for name in ("mirror",) if name in data)]
     found: list[tuple[str, KeyPath, KeyPath, dict[str, Any]]] = [
         (section, (section,), (section,), data.get(section, {})) for section in plain
     ]

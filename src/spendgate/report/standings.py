@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from spendgate.budgets import Budget, fields
 from spendgate.ledger import Standing
 from spendgate.limits import EVERY, OTHER, Limit, matches
 
@@ -32,7 +33,8 @@ def rows_by_limit(
     """
     found: dict[str, list[Standing]] = {}
     for one in standings:
-        found.setdefault(one.limit.name, []).append(one)
+        if not isinstance(one.limit, Budget):
+            found.setdefault(one.limit.name, []).append(one)
     rows = []
     for limit in limits:
         if (name and limit.name != name) or (service and not weighs_on(limit, service)):
@@ -42,6 +44,21 @@ def rows_by_limit(
             scopes = [Standing(limit, "", 0, 0, None)]
         scopes.sort(key=lambda one: (not one.blocked_at, -share(one), one.scope))
         rows.append(LimitRows(limit, tuple(scopes[:top]), max(len(scopes) - top, 0)))
+    return rows
+
+
+def rows_by_budget(standings: Iterable[Standing], top: int, name: str = "", service: str = "") -> list[LimitRows]:
+    """The budgets that calls bring along, one line of their own each: those of tasks, and requests that loop."""
+    found: dict[str, list[Standing]] = {}
+    for one in standings:
+        if isinstance(one.limit, Budget) and (not service or fields(one.scope).get("service") == service):
+            found.setdefault(one.limit.name, []).append(one)
+    rows = []
+    for scopes in (found[budget] for budget in sorted(found) if not name or budget == name):
+        scopes.sort(key=lambda one: (not one.blocked_at, -share(one), one.scope))
+        rows += [LimitRows(one.limit, (one,)) for one in scopes[:top]]
+        if len(scopes) > top:
+            rows[-1] = LimitRows(rows[-1].limit, rows[-1].shown, len(scopes) - top)
     return rows
 
 
@@ -74,6 +91,10 @@ def split(limit: Limit, scope: str) -> dict[str, str]:
 
 def spoken(limit: Limit, scope: str) -> str:
     """A scope for a reader."""
+    if isinstance(limit, Budget):
+        said = fields(scope)
+        said.pop("most", None)
+        return ", ".join(_named(field, value[:12] if field == "request" else value) for field, value in said.items())
     if not scope or not limit.per:
         return "all calls"
     if scope == EVERY:

@@ -2,20 +2,24 @@
 
 from collections.abc import Iterator
 
+from spendgate.budgets import TASK_SPAN, of_rows, window
 from spendgate.stores.counting import Tally, tally
 from spendgate.stores.force import InForce
 from spendgate.stores.tables import Tables
+from spendgate.windows import Window
 
 
 def check_counters(tables: Tables, force: InForce, at: int) -> Iterator[str]:
     """What replaying the entries does not give: every counter and bucket must be the sum of its entries."""
-    rows = {limit_id: limit for limit, limit_id in force.rows}
-    since_at = min((limit.window.starts_at(at) for limit in rows.values()), default=at)
+    names = {limit_id: f"limit {limit.name!r}" for limit, limit_id in force.rows}
+    windows: dict[int, Window] = {limit_id: limit.window for limit, limit_id in force.rows}
+    windows |= {number: window(number) for number in tables.budget_numbers()}
+    since_at = min((at - TASK_SPAN, *(one.starts_at(at) for one in windows.values())))
     expected = tally(tables.weighing(since_at), force, at)
-    for limit_id, limit in rows.items():
-        oldest = limit.window.oldest(at)
+    for limit_id, counted in windows.items():
+        oldest = counted.oldest(at)
         for scope, counter in tables.counters(limit_id):
-            name = f"limit {limit.name!r}, scope {scope!r}"
+            name = f"{names.get(limit_id) or of_rows(limit_id, scope, None).name}, scope {scope!r}"
             every = dict(tables.buckets(limit_id, scope))
             live = {bucket: parts for bucket, parts in every.items() if bucket >= oldest and parts}
             want = expected.pop((limit_id, scope), Tally())
@@ -27,4 +31,5 @@ def check_counters(tables: Tables, force: InForce, at: int) -> Iterator[str]:
                 yield f"{name}: the buckets are not the sums of their entries"
     for (limit_id, scope), want in expected.items():
         if want.held or any(want.buckets.values()):
-            yield f"limit {rows[limit_id].name!r}, scope {scope!r}: the counter is missing"
+            name = names.get(limit_id) or of_rows(limit_id, scope, None).name
+            yield f"{name}, scope {scope!r}: the counter is missing"

@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from spendgate.admission import Counter, still_told
+from spendgate.budgets import TASK_SPAN, drawn
+from spendgate.budgets import window as window_of
 from spendgate.ledger import Entry
 from spendgate.limits import EVERY, OTHER, Limit
 from spendgate.reservation import State
 from spendgate.stores.force import InForce
 from spendgate.stores.tables import Tables
+from spendgate.stores.weighing import brought
+from spendgate.taskterms import MAX_WITHIN
+from spendgate.windows import Window
 
 
 def advance(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, *, at: int) -> None:
@@ -55,10 +60,11 @@ def tally(entries: Iterable[Entry], force: InForce, at: int) -> dict[tuple[int, 
     """The counters that these entries make at an instant, by limit number and scope."""
     tallies: dict[tuple[int, str], Tally] = {}
     for entry in entries:
-        for limit, limit_id, own_scope in force.applying(entry.call, "lost" in entry.marks):
+        rows = force.applying(entry.call, "lost" in entry.marks)
+        for limit, limit_id, own_scope in (*rows, *drawn(entry.call, entry.marks)):
             if not _weighs(entry, limit, at):
                 continue
-            parts = entry.weight.of(limit.unit)
+            parts = brought(limit, entry.weight)
             scope = OTHER if limit_id in entry.others else own_scope
             found = tallies.setdefault((limit_id, scope), Tally())
             if entry.state is State.HELD:
@@ -96,17 +102,32 @@ def rebuild(tables: Tables, force: InForce, limit_ids: set[int], at: int, max_sc
     limits = {limit_id: limit for limit, limit_id in rows}
     for (limit_id, scope), sums in found.items():
         if limit_id in limits:
-            _write(tables, limits[limit_id], limit_id, scope, sums, old=kept.pop((limit_id, scope), None), at=at)
+            _write(tables, limits[limit_id].window, limit_id, scope, sums, old=kept.pop((limit_id, scope), None), at=at)
     for (limit_id, scope), counter in kept.items():
         if counter.blocked_at or counter.next_at > at:
-            _write(tables, limits[limit_id], limit_id, scope, Tally(), old=counter, at=at)
+            _write(tables, limits[limit_id].window, limit_id, scope, Tally(), old=counter, at=at)
+
+
+def rebuild_budgets(tables: Tables, force: InForce, at: int) -> None:
+    """Makes the rows of all budgets anew from the entries; episodes stay as they were."""
+    numbers, span = tables.budget_numbers(), TASK_SPAN if tables.tasks() else MAX_WITHIN
+    kept = {(number, scope): counter for number in numbers for scope, counter in tables.counters(number)}
+    for number in numbers:
+        tables.drop_counters(number)
+    found = tally(tables.weighing(at - span), force, at)
+    for (number, scope), sums in found.items():
+        if number < 0:
+            _write(tables, window_of(number), number, scope, sums, old=kept.pop((number, scope), None), at=at)
+    for (number, scope), counter in kept.items():
+        if counter.blocked_at:
+            _write(tables, window_of(number), number, scope, Tally(), old=counter, at=at)
 
 
 def _write(
-    tables: Tables, limit: Limit, limit_id: int, scope: str, sums: Tally, *, old: Counter | None, at: int
+    tables: Tables, window: Window, limit_id: int, scope: str, sums: Tally, *, old: Counter | None, at: int
 ) -> None:
     counter = replace(old) if old else Counter(oldest=0)
-    counter.oldest = limit.window.oldest(at)
+    counter.oldest = window.oldest(at)
     counter.newest = max(sums.buckets, default=0)
     counter.settled = sum(sums.buckets.values())
     counter.held = sums.held
@@ -142,6 +163,6 @@ def _with_scopes(
 
 def _weighs(entry: Entry, limit: Limit, at: int) -> bool:
     """Whether an entry counts under a limit at an instant."""
-    if entry.weight.of(limit.unit) == 0:
+    if brought(limit, entry.weight, entry.state is State.VOIDED) == 0:
         return False
     return entry.state is State.HELD or limit.window.bucket(entry.counted_at) >= limit.window.oldest(at)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from spendgate.call import FIELDS, Call
-from spendgate.clock import DAY, MINUTE
+from spendgate.clock import DAY, HOUR, MINUTE
 from spendgate.errors import ReservationStateError
 from spendgate.ledger import (
     Actor,
@@ -24,26 +24,31 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.limits import MAX_SCOPES, LimitSet
-from spendgate.stores import counting
+from spendgate.stores import counting, drawing
 from spendgate.stores.breakers import read_breakers, write_breaker
 from spendgate.stores.force import InForce, keyed
 from spendgate.stores.posting import Posting
 from spendgate.stores.setback import BACK_TOLERANCE, clock_in
 from spendgate.stores.standing import standings
 from spendgate.stores.tables import Meta, Tables
+from spendgate.stores.tasks import TaskKeeping
+from spendgate.taskterms import TaskTerms
 from spendgate.windows import MAX_SPAN
 
 COMPACT_MARGIN = 40 * DAY
+RECLAIM_EVERY = HOUR
+"""How often a process lets go of the rows of budgets that weigh nothing any more."""
 
 T = TypeVar("T")
 
 
-class LedgerStore(ABC):
+class LedgerStore(TaskKeeping, ABC):
     """The bookings of `posting` as a store. Subclasses say how a transaction reads and writes tables."""
 
     def __init__(self, max_scopes: int = MAX_SCOPES) -> None:
         self.max_scopes = max_scopes
         self._force = InForce(0, LimitSet(()), {})
+        self._reclaim_at = 0
 
     @abstractmethod
     def _write(self, work: Callable[[Tables], T]) -> T:
@@ -58,7 +63,10 @@ class LedgerStore(ABC):
             meta = tables.meta()
             force = self._in_force(tables, meta)
             at = clock_in(tables, meta, force, now_at, self.max_scopes)
-            result = work(Posting(tables, meta, force, at, self.max_scopes))
+            posting = Posting(tables, meta, force, at, self.max_scopes)
+            result = work(posting)
+            if not 0 <= self._reclaim_at - at <= RECLAIM_EVERY:
+                self._reclaim(posting)
             tables.put_meta(meta)
             return result
 
@@ -76,7 +84,13 @@ class LedgerStore(ABC):
             self._force = force = InForce(meta.limits_version, limits, tables.limit_ids())
         return force
 
-    def hold(self, request: HoldRequest, now_at: int) -> Held | Refused | Breaker:
+    def _reclaim(self, posting: Posting) -> None:
+        """Not at a process's first booking: one that lives for a moment leaves it to others."""
+        if self._reclaim_at:
+            drawing.reclaim(posting)
+        self._reclaim_at = posting.at + RECLAIM_EVERY
+
+    def hold(self, request: HoldRequest, now_at: int) -> Held | Refused | Breaker | TaskTerms:
         """Reads every window that applies and sets the money aside, or sets nothing aside."""
         return self._post(now_at, lambda posting: posting.hold(request))
 
@@ -220,6 +234,8 @@ class LedgerStore(ABC):
             if before_at > min(needed, posting.at) - COMPACT_MARGIN:
                 raise ValueError("entries that windows may still need cannot be rolled up; keep at least 40 days more")
             posting.meta.head += 1
+            drawing.reclaim(posting)
+            drawing.forget_tasks(posting.tables, before_at)
             return posting.tables.compact(before_at)
 
         return self._post(now_at, roll)

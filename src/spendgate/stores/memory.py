@@ -13,6 +13,7 @@ from spendgate.stores.checking import check_counters
 from spendgate.stores.keeping import LedgerStore, find
 from spendgate.stores.summing import Summing, fold_days, sum_entries
 from spendgate.stores.tables import NEVER, Meta, Tables
+from spendgate.taskterms import Escalation, TaskTerms
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ class MemoryTables:
         self.daily: dict[tuple[str, ...], Summing] = {}
         self.events: list[Event] = []
         self.work: dict[tuple[str, int], int] = {}
+        self._tasks: dict[str, TaskTerms] = {}
+        self._escalations: dict[int, Escalation] = {}
 
     def meta(self) -> Meta:
         return replace(self._meta)
@@ -75,6 +78,27 @@ class MemoryTables:
 
     def buckets(self, limit_id: int, scope: str) -> list[tuple[int, int]]:
         return sorted(self._buckets.get((limit_id, scope), {}).items())
+
+    def budget_numbers(self) -> list[int]:
+        return [number for number, scopes in self._counters.items() if number < 0 and scopes]
+
+    def task(self, task_id: str) -> TaskTerms | None:
+        return self._tasks.get(task_id)
+
+    def put_task(self, terms: TaskTerms) -> None:
+        self._tasks[terms.id] = terms
+
+    def drop_task(self, task_id: str) -> None:
+        del self._tasks[task_id]
+
+    def tasks(self) -> list[TaskTerms]:
+        return list(self._tasks.values())
+
+    def put_escalation(self, escalation: Escalation) -> None:
+        self._escalations[escalation.id] = escalation
+
+    def escalations(self) -> list[Escalation]:
+        return list(self._escalations.values())
 
     def entry(self, seq: int) -> Entry | None:
         return self.entries.get(seq)

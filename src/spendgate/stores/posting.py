@@ -5,10 +5,12 @@ Read `Posting.hold` top to bottom: it is the one atomic step that everything els
 
 import json
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from spendgate.admission import FITS, Counter, Verdict, judge
+from spendgate.budgets import drawn
 from spendgate.clock import SECOND
 from spendgate.errors import ReservationStateError
 from spendgate.ledger import (
@@ -24,12 +26,13 @@ from spendgate.ledger import (
 )
 from spendgate.limits import EVERY, OTHER, Limit
 from spendgate.reservation import State, after
-from spendgate.stores import counting
+from spendgate.stores import counting, drawing
 from spendgate.stores.breakers import blocks, read_breaker
-from spendgate.stores.force import InForce
+from spendgate.stores.force import InForce, Row
 from spendgate.stores.tables import NEVER, Meta, Tables
 from spendgate.stores.telling import Telling
-from spendgate.stores.weighing import check_request, check_weight, settled_twice, settled_weight
+from spendgate.stores.weighing import brought, check_request, check_weight, settled_twice, settled_weight
+from spendgate.taskterms import TaskTerms
 
 LAPSE_BATCH = 64
 """How many due reservations a decision lets lapse on its way; before it refuses, it sees to all of them."""
@@ -58,7 +61,7 @@ class Posting(Telling):
         self.max_scopes = max_scopes
         self._others: tuple[int, ...] = ()
 
-    def hold(self, request: HoldRequest) -> Held | Refused | Breaker:
+    def hold(self, request: HoldRequest) -> Held | Refused | Breaker | TaskTerms:
         """Sets money aside, or says why not."""
         weight, position = self._weigh(request)
         self.lapse_due(LAPSE_BATCH)
@@ -66,17 +69,25 @@ class Posting(Telling):
             breaker = self._tripped(request)
             if breaker is not None and request.enforce:
                 return breaker
+        terms = drawing.terms_of(self.tables, request.call, self.at)
+        if terms is not None and request.call.model and request.compared != terms.lock:
+            return terms
+        request = drawing.with_budgets(self.tables, request, terms, self.at)
         judged = self._judge_fairly(request, weight)
         against = [one for one in judged if one.verdict.kind != "fits"]
         if against and request.enforce:
             return self._refuse(against, weight)
         entry = self._enter(request, weight, position, judged)
+        drawing.lock_tier(self.tables, request.call, terms)
         return Held(entry.id, weight, self.at, entry.marks, self.told())
 
     def book(self, request: HoldRequest) -> Settled:
         """Books a call that has already cost its weight, whatever the limits say."""
         weight, position = self._weigh(request)
         self.lapse_due(LAPSE_BATCH)
+        request = drawing.with_budgets(
+            self.tables, request, drawing.terms_of(self.tables, request.call, self.at), self.at
+        )
         judged = self._judge_fairly(request, weight)
         entry = self._enter(replace(request, enforce=False), weight, position, judged)
         return self.settle(entry, Outcome())
@@ -143,9 +154,15 @@ class Posting(Telling):
     def _booked(self, entry: Entry, weight: Weight, counted_at: int, changes: dict[str, Any]) -> Settled:
         """Moves an entry's weight from where it was to where it is, in every window, and writes what has changed."""
         self._others = entry.others
-        held = entry.state is State.HELD
-        for limit, limit_id, own_scope in self.force.applying(entry.call, "lost" in entry.marks):
-            before, now = entry.weight.of(limit.unit), weight.of(limit.unit)
+        held, is_void = entry.state is State.HELD, changes["state"] is State.VOIDED
+        rows: Iterable[Row] = self.force.applying(entry.call, "lost" in entry.marks)
+        if entry.marks:
+            rows = (*rows, *drawn(entry.call, entry.marks))
+        for limit, limit_id, own_scope in rows:
+            if limit_id > 0:
+                before, now = entry.weight.of(limit.unit), weight.of(limit.unit)
+            else:
+                before, now = brought(limit, entry.weight), brought(limit, weight, is_void)
             if before == 0 and now == 0:
                 continue
             if before or limit_id in entry.others:
@@ -199,8 +216,11 @@ class Posting(Telling):
         judged = []
         self._others = ()
         any_lost = self.at < self.meta.lost_until
-        for limit, limit_id, own_scope in self.force.applying(request.call, "lost" in request.marks):
-            parts = weight.of(limit.unit)
+        rows: Iterable[Row] = self.force.applying(request.call, "lost" in request.marks)
+        if request.marks:
+            rows = (*rows, *drawn(request.call, request.marks))
+        for limit, limit_id, own_scope in rows:
+            parts = weight.of(limit.unit) if limit_id > 0 else brought(limit, weight)
             if parts == 0:
                 continue
             scope, counter = self._open(limit, limit_id, own_scope)

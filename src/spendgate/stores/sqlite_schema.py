@@ -79,13 +79,27 @@ CREATE TABLE work (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_LEDGER, _HISTORY)
-"""What takes a file from version N to N + 1: 1 keeps the ledger, 2 adds history, daily sums and work done."""
+_TASKS = """
+CREATE TABLE tasks (
+    retry_budget INTEGER NOT NULL, budget INTEGER NOT NULL, opened_at INTEGER NOT NULL, seen_at INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL, id TEXT PRIMARY KEY, provider TEXT NOT NULL, tier TEXT NOT NULL, ladder TEXT NOT NULL,
+    parent TEXT NOT NULL, chk INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE escalations (
+    id INTEGER PRIMARY KEY, budget INTEGER NOT NULL, asked_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    decided_at INTEGER NOT NULL, task TEXT NOT NULL, child TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL,
+    asked_by TEXT NOT NULL, state TEXT NOT NULL, decided_by TEXT NOT NULL, answer TEXT NOT NULL, chk INTEGER NOT NULL
+);
+"""
+
+MIGRATIONS = (_LEDGER, _HISTORY, _TASKS)
+"""What takes a file from version N to N + 1: 1 keeps the ledger, 2 adds history, daily sums and work done, 3 tasks."""
 VERSION = len(MIGRATIONS)
 
 NUMBERS = {
     "meta": 7, "counters": 10, "entries": ENTRY_NUMBERS, "imported": ENTRY_NUMBERS, "actors": 2, "pricings": 2,
     "tariffs": 2, "limit_ids": 1, "limits_versions": 2, "events": 2, "daily": 6,
+    "tasks": 5, "escalations": 5,
 }  # fmt: skip
 """How many numbers a row of a table begins with, before its texts."""
 SUMS = ("buckets", "work")

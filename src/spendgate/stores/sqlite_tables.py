@@ -7,18 +7,20 @@ buckets are written together when it ends: a booking of a process that has the l
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 from typing import Any
 
 import apsw
 
 from spendgate.admission import Counter
+from spendgate.budgets import SENT
 from spendgate.ledger import MAX_LAPSE_AFTER, Actor, Entry, Event, LimitsVersion, Pricing
 from spendgate.limits import LimitSet
 from spendgate.reservation import State
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.sqlite_schema import ENTRY_COLUMNS
+from spendgate.stores.sqlite_task_tables import SqliteTaskTables
 from spendgate.stores.summing import Summing, fold_days
 from spendgate.stores.tables import NEVER, Meta
 
@@ -67,13 +69,11 @@ _OLD = "state != 0 AND ended_at < ? AND counted_at < ? AND seq < ?"
 Key = tuple[int, str]
 
 
-class SqliteTables:
+class SqliteTables(SqliteTaskTables):
     """What one transaction reads and writes. `ledger` is the file's random name, set when it was made."""
 
     def __init__(self, connection: apsw.Connection) -> None:
-        self.connection = connection
-        self.run: Callable[..., Any] = connection.execute
-        """Executes one statement with its values; the cursor over what it found."""
+        super().__init__(connection)
         self._writer = connection.cursor()
         """For what every booking writes. It finds nothing; a new cursor each time would take as long as a statement."""
         self.ledger = ""
@@ -87,6 +87,7 @@ class SqliteTables:
 
     def _forget(self) -> None:
         """Forgets what somebody else may have changed."""
+        self.forget_tasks()
         self._meta: Meta | None = None
         self._counters: dict[Key, Counter] = {}
         self._entries: dict[int, Entry] = {}
@@ -168,8 +169,12 @@ class SqliteTables:
         for problem in self.run("PRAGMA integrity_check('counters')"):
             if problem != ("ok",):
                 raise rows.damaged(f"the table of counters ({problem[0]})")
-        for row in self.run("SELECT * FROM counters"):
+        for row in self.run("SELECT * FROM counters WHERE limit_id != ?", (SENT,)):  # those are no money, and many
             _named_counter(row)
+
+    def budget_numbers(self) -> list[int]:
+        self._flush()
+        return [number for (number,) in self.run("SELECT DISTINCT limit_id FROM counters WHERE limit_id < 0")]
 
     def count_counters(self, limit_id: int) -> int:
         self._flush()

@@ -12,6 +12,7 @@ from spendgate.admission import (
     episode_kind,
     episode_over,
 )
+from spendgate.budgets import Budget
 from spendgate.ledger import Event
 from spendgate.limits import Limit
 from spendgate.stores.breakers import read_breaker
@@ -59,6 +60,10 @@ class Telling:
         """Says that a breaker lets calls through again, and what it refused meanwhile."""
         self._add(Event(self.at, "reset", "", str(read_breaker(state)), {**state, "because": reason}))
 
+    def tell_escalation(self, task: str, data: dict[str, object]) -> None:
+        """Says that a dearer model was asked for, or what became of that."""
+        self._add(Event(self.at, "escalation", "", task, data))
+
     def _end_episode(self, limit: Limit, scope: str, counter: Counter) -> None:
         data = {"since_at": counter.blocked_at, "spent": counter.settled}
         data |= {"refused_calls": counter.refused_calls, "refused_usd": counter.refused_usd}
@@ -67,7 +72,10 @@ class Telling:
         counter.warned &= ~(OBSERVED_ONLY | TOO_LARGE)
 
     def _tell(self, kind: str, limit: Limit, scope: str, data: Mapping[str, object]) -> None:
-        self._add(Event(self.at, kind, limit.name, scope, {**data, "unit": limit.unit, "window": str(limit.window)}))
+        counted = {"unit": limit.unit, "window": str(limit.window)}
+        if isinstance(limit, Budget):
+            counted["budget"] = limit.kind
+        self._add(Event(self.at, kind, limit.name, scope, {**data, **counted}))
 
     def _add(self, event: Event) -> None:
         self.events.append(event)

@@ -1,8 +1,9 @@
 """What a reservation weighs once it has ended, and which figures can be a weight at all."""
 
+from spendgate.budgets import Budget
 from spendgate.errors import AmountError
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, HoldRequest, Outcome, Weight
-from spendgate.limits import in_units
+from spendgate.limits import Limit, in_units
 from spendgate.money import MAX_LIMIT_NANOS, dollars, quantity
 from spendgate.reservation import State
 
@@ -31,6 +32,11 @@ def check_weight(weight: Weight) -> Weight:
     for name, parts in weight.units:
         quantity(parts, name, MAX_LIMIT_NANOS)
     return weight
+
+
+def brought(limit: Limit, weight: Weight, is_void: bool = False) -> int:
+    """The parts that a weight has under a budget that its call brought along; under a limit those of its unit."""
+    return limit.parts(weight.usd, is_void) if isinstance(limit, Budget) else weight.of(limit.unit)
 
 
 def settled_weight(entry: Entry, outcome: Outcome) -> Weight:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from spendgate.call import Call
 from spendgate.clock import instant
-from spendgate.ledger import Actor, Breaker, Event, Held, HoldRequest, Refused, Standing, Store, Weight
+from spendgate.ledger import Actor, Answer, Breaker, Event, Held, HoldRequest, Refused, Standing, Store, Weight
 from spendgate.limits import MAX_SCOPES, Limit, LimitSet
 from spendgate.testing.fakeclock import START_AT
 from spendgate.windows import parse_window
@@ -75,19 +75,19 @@ def ask(usd: int = 0, *, calls: int = 1, tokens: int = 0, rows: int = 0, **more:
     return HoldRequest(Call(**fields), Weight(usd, calls, tokens, units), SOMEBODY, **more)
 
 
-def held(answer: Held | Refused | Breaker) -> Held:
+def held(answer: Answer) -> Held:
     """The answer, which must be that the money is set aside."""
     assert isinstance(answer, Held), answer
     return answer
 
 
-def refused(answer: Held | Refused | Breaker) -> Refused:
+def refused(answer: Answer) -> Refused:
     """The answer, which must be that a limit leaves no room."""
     assert isinstance(answer, Refused), answer
     return answer
 
 
-def blocked(answer: Held | Refused | Breaker) -> Breaker:
+def blocked(answer: Answer) -> Breaker:
     """The answer, which must be that a breaker is tripped."""
     assert isinstance(answer, Breaker), answer
     return answer
