@@ -55,8 +55,9 @@ async def escalate(
 ) -> Task:
     """Asks for a dearer model and waits for the answer without holding up the event loop."""
     inner = task.task if isinstance(task, Task) else task
+    span = None if wait is None else escalating.read_span(wait, "wait")
     one = await run(partial(desk.ask_for, inner, **asked))
-    deadline_at = desk.deadline_of(one, wait)
+    deadline_at = desk.deadline_of(one, span)
     while desk.must_wait(one, deadline_at):
         await desk.clock.sleep_async(escalating.POLL_S)
         one = await run(partial(desk.looked_up, one))

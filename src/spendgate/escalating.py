@@ -52,8 +52,9 @@ class EscalationDesk(TaskDesk):
             PriceError: nobody knows what the model costs. Nothing was written.
             AmountError: an argument is no amount or no name. Nothing was written.
         """
+        span = None if wait is None else read_span(wait, "wait")
         one = self.ask_for(task, to=to, budget=budget, reason=reason, expires=expires, approve=approve)
-        deadline_at = self.deadline_of(one, wait)
+        deadline_at = self.deadline_of(one, span)
         while self.must_wait(one, deadline_at):
             self.clock.sleep(POLL_S)
             one = self.looked_up(one)
@@ -71,7 +72,7 @@ class EscalationDesk(TaskDesk):
     ) -> Escalation:
         """Writes a request for a dearer model down, and has it decided where somebody is here to do so."""
         task_id, now_at = task if isinstance(task, str) else task.id, self.clock.now()
-        span = self.rules.escalation_expires if expires is None else _span(expires, "expires")
+        span = self.rules.escalation_expires if expires is None else read_span(expires, "expires")
         if not to or span <= 0:
             raise AmountError("to" if span > 0 else "expires", to or expires, "name the model, and a time above 0")
         Call(task=f"{task_id}+999", resource=to, key=reason)
@@ -104,9 +105,9 @@ class EscalationDesk(TaskDesk):
         found = self.store.events(since_at)
         self.tell(tuple(event for event in found if event.kind == "escalation" and event.data.get("id") == one.id))
 
-    def deadline_of(self, one: Escalation, wait: float | None) -> int:
-        """Until when to wait for an answer."""
-        return one.expires_at if wait is None else self.clock.now() + _span(wait, "wait")
+    def deadline_of(self, one: Escalation, span: int | None) -> int:
+        """Until when to wait for an answer: for a span in microseconds, or until the request expires."""
+        return one.expires_at if span is None else self.clock.now() + span
 
     def must_wait(self, one: Escalation, deadline_at: int) -> bool:
         """Whether nobody has decided yet, and it is not too late."""
@@ -138,5 +139,10 @@ def spoken(actor: Actor) -> str:
     return f"{actor.program or 'process'} {actor.pid} on {actor.host or 'this host'}"[: MAX_NAME * 2]
 
 
-def _span(seconds: float, name: str) -> int:
+def read_span(seconds: float, name: str) -> int:
+    """Seconds that a caller states, in microseconds.
+
+    Raises:
+        AmountError: they are no number from 0 on.
+    """
     return round(float(decimal(str(seconds), name)) * SECOND)

@@ -285,7 +285,7 @@ class Totals:
 Answer = Held | Refused | Breaker | TaskTerms
 """What a hold is answered with."""
 
-GroupField = Literal["service", "provider", "resource", "task", "state", "priced"]
+GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt"]
 
 
 class Store(TaskStore, Protocol):
@@ -353,7 +353,8 @@ class Store(TaskStore, Protocol):
         """Entries summed by `GroupField`s and, with `every`, by stretches of that many microseconds.
 
         Imported history and daily sums are in it. `priced` is `exact`, `pattern` (the model's name only fits a
-        pattern), `stated` (the caller said what it cost) or `unpriced`; daily sums are `settled` and `exact`.
+        pattern), `stated` (the caller said what it cost) or `unpriced`; `attempt` is `first` or `retry`. Daily
+        sums are `settled`, `exact` and `first`.
         """
 
     def totals(self) -> Totals:

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
 from spendgate.call import Call
+from spendgate.clock import DAY
 from spendgate.limits import Limit
 from spendgate.windows import Calendar
 
@@ -47,6 +48,9 @@ class Reservation:
     position: int = 0
     lost: bool = False
     overrun: int = 0
+    budgets: tuple[tuple[Limit, str], ...] = ()
+    requests: int = 0
+    fingerprint: str = ""
 
 
 @dataclass
@@ -57,6 +61,8 @@ class Model:
     limits: tuple[Limit, ...] = ()
     latest_at: int = 0
     next_at: dict[tuple[str, str], int] = field(default_factory=dict)
+    tasks: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    """The budgets of each task: for its retries, and for all."""
 
     def decide_at(self, now_at: int) -> int:
         """The instant of a decision. A clock set back by more than the tolerance dates the future back."""
@@ -89,7 +95,11 @@ class Model:
         for one in self.reservations:
             lost = one.lost and limit.unit == "usd"
             weight = one.weight.get(limit.unit, 0)
-            if weight and (lost or (not one.lost and (limit, scope) in self.scopes(one.call))):
+            if (limit, scope) in one.budgets:
+                yield one, weight if limit.unit == "usd" else one.requests * (one.state != "voided")
+            elif (
+                limit in self.limits and weight and (lost or (not one.lost and (limit, scope) in self.scopes(one.call)))
+            ):
                 yield one, weight
 
     def held(self, limit: Limit, scope: str, at: int) -> int:
@@ -115,6 +125,17 @@ class Model:
     def used_at_most(self, limit: Limit, scope: str, at: int) -> int:
         """The same with a bucket's tolerance."""
         return self.held(limit, scope, at) + self.spent(limit, scope, at, slack(limit))
+
+    def was_sent(self, task: str, fingerprint: str, at: int) -> bool | None:
+        """Whether the same request was sent in the same task within a day; None for a moment after it."""
+        same = [
+            one
+            for one in self.reservations
+            if fingerprint and (one.call.task, one.fingerprint) == (task, fingerprint) and one.state != "voided"
+        ]
+        if any(one.state == "held" or one.counted_at > at - DAY for one in same):
+            return True
+        return None if any(one.counted_at > at - DAY - DAY // 100 for one in same) else False
 
     def position(self, at: int) -> int:
         """How many of the tariff's units are used in the month of an instant."""

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from spendgate.budgets import Budget, same_mark
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, SECOND
 from spendgate.errors import ReservationStateError
@@ -20,6 +21,7 @@ from spendgate.limits import EVERY, OTHER, Limit, LimitSet
 from spendgate.pricing.tariff import Step, Tariff
 from spendgate.stores.memory import MemoryStore
 from spendgate.stores.sqlite import SqliteStore
+from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.testing.fakeclock import START_AT
 from spendgate.windows import Calendar, parse_window
 from tests.stores.model import FREE_UNITS, PAUSE, UNIT_PRICE, Model, Reservation, slack, tariff_cost
@@ -47,6 +49,11 @@ LISTED = (
     _limit("paced", "usd", 40, "day", pace_from=Decimal("0.5")),
     _limit("long", "usd", 60, "24h", per=("service", "resource")),
 )
+TASKS: dict[str, tuple[int | None, int | None]] = {"t": (6, 20), "u": (4, None), "v": (None, 9)}
+"""The tasks of the tests: a budget for retries, and one for all."""
+REPEATS = _limit("same-request", "calls", 3, "20s")
+FINGERPRINT = "abcdef12"
+ATTEMPTS = [(task, attempt) for task in (*TASKS, "undeclared") for attempt in (1, 2)]
 POOL = {limit.name: limit for limit in LISTED}
 LIMITS = st.lists(
     st.tuples(st.sampled_from(sorted(POOL)), st.sampled_from((1, 1, 1, 2, 0))),
@@ -71,7 +78,9 @@ class Ledgers(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="spendgate-model-"))
         self.handles = [type(self).open_store(self.folder) for _ in range(handles if self.shared else 1)]
         self.turn = 0
-        self.model = Model()
+        self.model = Model(tasks=TASKS)
+        for name, (retries, budget) in TASKS.items():
+            self.handles[0].open_task(TaskTerms(name, retries, budget), TaskRules(), START_AT)
         self.now = START_AT
         self.frees: list[int] = []
         self.outcomes: dict[str, Outcome] = {}
@@ -115,24 +124,48 @@ class Ledgers(RuleBasedStateMachine):
 
     def _hold(self, request: HoldRequest, at: int) -> None:
         weight = self._weight(request, at)
+        is_retry = self._is_retry(request, at)
         answer = self.store.hold(request, self.now)
         if isinstance(answer, Refused):
-            self._refused(answer, request, weight, at)
+            is_retry = answer.limit.name == "retry budget" if is_retry is None else is_retry
+            self._refused(answer, request, weight, at, self._budgets(request, is_retry))
             return
         assert isinstance(answer, Held)
         assert answer.at == at
         assert _by_unit(answer.weight) == weight
+        assert is_retry in (None, "retry" in answer.marks)
+        budgets = self._budgets(request, "retry" in answer.marks)
         one = Reservation(answer.id, request.call, at, at + request.lapse_after, weight, dict(weight), counted_at=at)
+        one.budgets, one.requests, one.fingerprint = budgets, _requests(request), request.fingerprint
         if request.tariff:
             one.priced, one.units, one.position = True, request.tariff_units, self.model.position(at)
         if request.enforce:
-            self._admitted(request.call, weight, at)
+            self._admitted(one, weight, at)
         self.model.reservations.append(one)
 
-    def _admitted(self, call: Call, weight: dict[str, int], at: int) -> None:
+    def _is_retry(self, request: HoldRequest, at: int) -> bool | None:
+        """Whether a request is a retry; None in the moment in which it may be told either way."""
+        if request.call.attempt > 1:
+            return True
+        retries, _ = TASKS.get(request.call.task, (None, None))
+        return False if retries is None else self.model.was_sent(request.call.task, request.fingerprint, at)
+
+    def _budgets(self, request: HoldRequest, is_retry: bool) -> tuple[tuple[Limit, str], ...]:
+        """What a request draws on beside the limits, with the scope of each."""
+        task, found = request.call.task, []
+        retries, budget = TASKS.get(task, (None, None))
+        if is_retry and retries is not None:
+            found.append((_limit("retry budget", "usd", retries, "30d"), f"task={task}"))
+        if budget is not None:
+            found.append((_limit("task budget", "usd", budget, "30d"), f"task={task}"))
+        if _requests(request):
+            found.append((REPEATS, f"service={request.call.service},request={FINGERPRINT},most=3"))
+        return tuple(found)
+
+    def _admitted(self, one: Reservation, weight: dict[str, int], at: int) -> None:
         """I1: at every admission settled + held + new <= limit."""
-        for limit, scope in self.model.scopes(call):
-            parts = weight.get(limit.unit, 0)
+        for limit, scope in (*self.model.scopes(one.call), *one.budgets):
+            parts = one.requests if limit is REPEATS else weight.get(limit.unit, 0)
             over = parts and self.model.used(limit, scope, at) + parts > limit.amount
             assert not over or limit.at_limit != "refuse", f"{limit.name} in {scope!r} is overrun"
             if over and limit.at_limit == "throttle":
@@ -140,11 +173,22 @@ class Ledgers(RuleBasedStateMachine):
                 assert at >= min(self.model.next_at.get(key, 0), at + limit.throttle_every), "the pause was not kept"
                 self.model.next_at[key] = at + limit.throttle_every
 
-    def _refused(self, answer: Refused, request: HoldRequest, weight: dict[str, int], at: int) -> None:
+    def _refused(
+        self,
+        answer: Refused,
+        request: HoldRequest,
+        weight: dict[str, int],
+        at: int,
+        budgets: tuple[tuple[Limit, str], ...],
+    ) -> None:
         """I1: nothing is refused that fits, to within a bucket; and what a refusal says is true."""
         limit, scope, parts = answer.limit, answer.scope, weight[answer.limit.unit]
+        if isinstance(limit, Budget):
+            ((limit, scope),) = [(one, own) for one, own in budgets if (one.name, own) == (limit.name, scope)]
+            parts = _requests(request) if limit is REPEATS else parts
+            assert answer.limit.amount == limit.amount
         assert request.enforce
-        assert (limit, scope) in self.model.scopes(request.call)
+        assert (limit, scope) in (*self.model.scopes(request.call), *budgets)
         assert answer.requested == parts > 0
         assert limit.at_limit != "observe"
         assert answer.held == self.model.held(limit, scope, at)
@@ -183,6 +227,7 @@ class Ledgers(RuleBasedStateMachine):
         weight = self._weight(request, at)
         entry = self.store.book(request, self.now).entry
         one = Reservation(entry.id, call, at, entry.lapse_at, weight, weight, "settled", at)
+        one.budgets = self._budgets(request, call.attempt > 1)
         self.model.reservations.append(one)
 
     @precondition(lambda self: any(not one.lost for one in self.model.reservations))
@@ -353,6 +398,12 @@ class Ledgers(RuleBasedStateMachine):
                 assert held == model.held(limit, scope, at)
                 if found or not any(one.lost for one in model.reservations):
                     assert model.spent(limit, scope, at) <= spent <= model.spent(limit, scope, at, slack(limit))
+        named = {(one.limit.name, one.scope): one for one in self.store.standings(self.now)}
+        for limit, scope in {row for one in model.reservations for row in one.budgets if row[0] is not REPEATS}:
+            budget = named.get((limit.name, scope))
+            spent, held = (budget.spent, budget.held) if budget else (0, 0)
+            assert held == model.held(limit, scope, at)
+            assert model.spent(limit, scope, at) <= spent <= model.spent(limit, scope, at, slack(limit))
 
     def _write(self, at: int) -> None:
         """Lets the ledger see the clock."""
@@ -367,7 +418,8 @@ class Ledgers(RuleBasedStateMachine):
 
     def _call(self, data: st.DataObject) -> Call:
         service, resource = data.draw(st.sampled_from((("a", "x1"), ("a", "y"), ("b", "x1"), ("", "y"))), label="call")
-        return Call(service=service, resource=resource)
+        task, attempt = data.draw(st.sampled_from((("", 1), ("", 2), *ATTEMPTS)), label="task")
+        return Call(service=service, resource=resource, task=task, attempt=attempt)
 
     def _request(self, data: st.DataObject, at: int, lapse_s: int) -> HoldRequest:
         call = self._call(data)
@@ -377,12 +429,17 @@ class Ledgers(RuleBasedStateMachine):
             "tokens": data.draw(st.sampled_from((0, 0, 2)), label="tokens"),
             "rows": data.draw(st.sampled_from((0, 0, 1)), label="rows"),
         }
-        aims = list(self.model.scopes(call))
+        tariff = data.draw(st.sampled_from((None, None, TARIFF)), label="tariff")
+        repeats = data.draw(st.sampled_from((0, 0, 1, 2)), label="repeats")
+        marks = frozenset({same_mark(3, 20 * SECOND, repeats, FINGERPRINT)} if repeats else ())
+        fingerprint = data.draw(st.sampled_from(("", "", FINGERPRINT, "12abcdef")), label="fingerprint")
+        blank = HoldRequest(call, Weight(), marks=marks, fingerprint=fingerprint)
+        budgets = self._budgets(blank, bool(self._is_retry(blank, at)))
+        aims = [*self.model.scopes(call), *(row for row in budgets if row[0] is not REPEATS)]
         if aims and data.draw(st.booleans(), label="aimed"):
             limit, scope = aims[data.draw(st.integers(0, len(aims) - 1), label="at")]
             room = limit.amount - self.model.used(limit, scope, at)
             weight[limit.unit] = max(room + data.draw(st.sampled_from((0, 0, 1, -1)), label="beside"), 0)
-        tariff = data.draw(st.sampled_from((None, None, TARIFF)), label="tariff")
         units = (("rows", weight["rows"]),) if weight["rows"] else ()
         return HoldRequest(
             call,
@@ -392,6 +449,8 @@ class Ledgers(RuleBasedStateMachine):
             tariff_units=data.draw(st.integers(1, 3), label="units") if tariff else 0,
             lapse_after=lapse_s * SECOND,
             enforce=data.draw(st.sampled_from((True, True, True, False)), label="enforce"),
+            marks=marks,
+            fingerprint=fingerprint,
         )
 
     def _weight(self, request: HoldRequest, at: int) -> dict[str, int]:
@@ -413,6 +472,11 @@ class Ledgers(RuleBasedStateMachine):
                     bucket_end = (at // limit.window.width + 1) * limit.window.width
                     edges |= {at + limit.window.span, bucket_end, bucket_end + limit.window.span - 1}
         return {edge + beside for edge in edges for beside in (-1, 0, 1)}
+
+
+def _requests(request: HoldRequest) -> int:
+    """As how many of the same request one counts."""
+    return sum(int(mark.split(":")[2]) for mark in request.marks if mark.startswith("same:"))
 
 
 def _by_unit(weight: Weight) -> dict[str, int]:
@@ -445,13 +509,14 @@ class CrowdedLedgers(MemoryLedgers):
 
     open_store = staticmethod(lambda folder: MemoryStore(max_scopes=2))  # type: ignore[assignment]
 
-    def _refused(self, answer: Refused, request: HoldRequest, weight: dict[str, int], at: int) -> None:
+    def _refused(self, answer: Refused, *asked: Any) -> None:
         if answer.scope != OTHER:
-            super()._refused(answer, request, weight, at)
+            super()._refused(answer, *asked)
 
     def _all_used(self, at: int) -> dict[tuple[str, str], int]:
         """A clock set back counts anew, which may part or join scopes: what has none is compared."""
-        return {key: used for key, used in super()._all_used(at).items() if not key[1]}
+        used = super()._all_used(at)
+        return {key: parts for key, parts in used.items() if not key[1] or key[0].endswith("budget")}
 
     @invariant()
     def the_standings_agree(self) -> None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from spendgate.clock import MINUTE, moment
 from spendgate.ledger import Sum
 
-DIMENSIONS = ("service", "provider", "model", "resource", "task", "day")
+DIMENSIONS = ("service", "provider", "model", "resource", "task", "attempt", "day")
 """What a report can be taken by."""
 STRETCH = 15 * MINUTE
 """The stretches that days are made of: in every time zone a day begins on a quarter of an hour."""
@@ -58,7 +58,7 @@ def needed(by: Sequence[str]) -> tuple[tuple[str, ...], int]:
     """
     wanted = {"service", "state", "priced"} | ({"provider", "resource"} if "model" in by else set())
     wanted |= {name for name in by if name not in ("model", "day")}
-    order = ("service", "provider", "resource", "task", "state", "priced")
+    order = ("service", "provider", "resource", "task", "attempt", "state", "priced")
     return tuple(name for name in order if name in wanted), STRETCH if "day" in by else 0
 
 

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 import apsw
 
+from spendgate.budgets import RETRY_MARK
 from spendgate.errors import StoreError
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, Event, Sum, Totals
 from spendgate.stores import sqlite_rows as rows
@@ -68,8 +69,9 @@ _PRICED = (
     f"(SELECT CASE WHEN source = '{STATED}' THEN source WHEN marks LIKE '%unpriced%' THEN 'unpriced' "
     "WHEN exact THEN 'exact' ELSE 'pattern' END FROM pricings WHERE id = pricing)"
 )
-_BOOKED = {"state": _STATE, "priced": _PRICED}
-_ROLLED = {"state": "'settled'", "priced": "'exact'"}
+_ATTEMPT = f"iif(',' || marks || ',' LIKE '%,{RETRY_MARK},%', 'retry', 'first')"
+_BOOKED = {"state": _STATE, "priced": _PRICED, "attempt": _ATTEMPT}
+_ROLLED = {"state": "'settled'", "priced": "'exact'", "attempt": "'first'"}
 """Groups that entries are asked for, and what stands for them in daily sums."""
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from spendgate.budgets import RETRY_MARK
 from spendgate.clock import DAY
 from spendgate.ledger import Entry, Sum
 from spendgate.reservation import State
 
 FIELDS = ("service", "provider", "resource", "task")
 """What daily sums keep apart."""
-GROUPS = (*FIELDS, "state", "priced")
+GROUPS = (*FIELDS, "state", "priced", "attempt")
 """What sums can be taken by."""
 STATED = "stated"
 """The source of a price that the caller stated."""
@@ -105,8 +106,10 @@ def sum_entries(
 def _field(entry: Entry, name: str) -> str:
     if name == "state":
         return str(entry.state)
+    if name == "attempt":
+        return "retry" if RETRY_MARK in entry.marks else "first"
     return priced(entry) if name == "priced" else str(getattr(entry.call, name))
 
 
 def _field_of_day(day: Summing, name: str) -> str:
-    return {"state": "settled", "priced": "exact"}.get(name) or str(getattr(day, name))
+    return {"state": "settled", "priced": "exact", "attempt": "first"}.get(name) or str(getattr(day, name))

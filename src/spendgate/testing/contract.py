@@ -14,7 +14,7 @@ Subclass `StoreContract` in a test module, say how to make a store, and let pyte
 
 import sys
 
-PARTS = ("clocks", "episodes", "limiting", "records", "reservations", "setup", "versions")
+PARTS = ("clocks", "episodes", "limiting", "records", "reservations", "setup", "tasks", "versions")
 
 if "pytest" in sys.modules:  # its failures then show the values that were compared
     sys.modules["pytest"].register_assert_rewrite(*(f"spendgate.testing.store_{part}" for part in PARTS))
@@ -24,10 +24,13 @@ from spendgate.testing.store_episodes import EpisodeChecks  # noqa: E402
 from spendgate.testing.store_limiting import LimitChecks  # noqa: E402
 from spendgate.testing.store_records import RecordChecks  # noqa: E402
 from spendgate.testing.store_reservations import ReservationChecks  # noqa: E402
+from spendgate.testing.store_tasks import TaskChecks  # noqa: E402
 from spendgate.testing.store_versions import VersionChecks  # noqa: E402
 
 
-class StoreContract(ReservationChecks, LimitChecks, VersionChecks, EpisodeChecks, ClockChecks, RecordChecks):
+class StoreContract(
+    ReservationChecks, LimitChecks, VersionChecks, EpisodeChecks, ClockChecks, RecordChecks, TaskChecks
+):
     """The whole contract: a store is whatever passes this.
 
     Required: `make_store`. Optional: `reopen`, and `max_scopes` where `make_store` makes stores with fewer scopes.
