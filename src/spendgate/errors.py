@@ -169,7 +169,8 @@ class TierLockedError(RefusedError):
 class LoopError(RefusedError):
     """The same request was sent too often in too short a time. Nothing was reserved.
 
-    It was sent `count` times for `service` within `window_s` seconds; `frees_at` is when the next one may pass.
+    It was sent `count` times for `service` within `window_s` seconds. It is blocked until nobody has tried it for as
+    long: `frees_at` is when that will be, if it is not tried again before.
     """
 
     def __init__(self, *, service: str, count: int, window_s: float, frees_at: datetime | None) -> None:
@@ -178,7 +179,7 @@ class LoopError(RefusedError):
         self.window_s = window_s
         self.frees_at = frees_at
         who = f" for {service!r}" if service else ""
-        when = f" The next one may pass at {frees_at:%Y-%m-%d %H:%M:%S} UTC." if frees_at else ""
+        when = f" Left alone, it may pass at {frees_at:%Y-%m-%d %H:%M:%S} UTC." if frees_at else ""
         super().__init__(
             f"the same request was sent {count} times{who} within {window_s:g} seconds: this looks like a loop.{when} "
             "Stop it, or raise `same_request` under [loops] in spendgate.toml if it is meant."

@@ -506,7 +506,7 @@ class TestLoops:
     """The same request, again and again, with or without a task."""
 
     def test_the_eleventh_is_refused(self, gate: Gate, clock: FakeClock) -> None:
-        """Ten of the same request pass in five minutes, one more does not, others go on, and so does it later."""
+        """Ten of the same request pass in five minutes, one more does not, others go on, and left alone so does it."""
         for _ in range(10):
             spend(gate, "0.001", service="a", fingerprint=digest("x"))
             clock.advance(1)
@@ -542,6 +542,20 @@ class TestLoops:
             spend(gate, "0.001", fingerprint=digest("x"))
             clock.advance(300)
         assert marks(gate) == [[]] * 30
+
+    def test_a_loop_that_goes_on_stays_blocked(self, gate: Gate, clock: FakeClock) -> None:
+        """For as long as it is tried, not one more is let through."""
+        sent = 0
+        for _ in range(1000):
+            try:
+                spend(gate, "0.001", fingerprint=digest("x"))
+                sent += 1
+            except LoopError:
+                pass
+            clock.advance(20)
+        assert sent == 10
+        clock.advance(304)
+        spend(gate, "0.001", fingerprint=digest("x"))
 
     def test_processes_count_together(self, tmp_path: Path, make_gate: MakeGate) -> None:
         """Three processes in one loop send at most three more than one would."""

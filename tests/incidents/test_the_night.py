@@ -1,14 +1,19 @@
 """The $912 night: an endless retry that climbs to the dearest model, before limits of $5, $15 and $50."""
 
+import hashlib
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from spendgate.clock import HOUR, MINUTE, SECOND, instant
-from spendgate.errors import SpendLimitError
+from spendgate.errors import LoopError, RefusedError, RetryBudgetError, SpendLimitError, TierLockedError
 from spendgate.gate import Gate
 from spendgate.reserved import Reservation
 from spendgate.testing import FakeClock
@@ -53,18 +58,35 @@ class Night:
     clock: FakeClock
     gate: Gate | None = None
     stated_output: int | None = None
+    around: Callable[[Gate], AbstractContextManager[object]] = lambda _: nullcontext()
+    """What the runaway's job stands in: a task, where it has one."""
+    fingerprints: bool = False
     bill: list[tuple[int, str, int]] = field(default_factory=list)
-    refusals: list[tuple[int, str, SpendLimitError]] = field(default_factory=list)
+    refusals: list[tuple[int, str, RefusedError]] = field(default_factory=list)
     overruns: list[tuple[int, int]] = field(default_factory=list)
 
     def play(self) -> None:
         """Lets every worker act in the order of time, until 07:00."""
-        actors = [self.healthy(name) for name in HEALTHY] + [self.runaway()]
+        runaway = self.runaway()
+        if self.gate is not None:
+            runaway = self.within(self.around(self.gate), runaway)
+        actors = [self.healthy(name) for name in HEALTHY] + [runaway]
         due = [(BEGIN, number, actor) for number, actor in enumerate(actors)]
         while due[0][0] < SEVEN:
             now_at, number, actor = heapq.heappop(due)
             self.clock.jump(now_at)
             heapq.heappush(due, (next(actor), number, actor))
+
+    @staticmethod
+    def within(around: AbstractContextManager[object], actor: Iterator[int]) -> Iterator[int]:
+        """An actor whose every step is taken inside of a context of its own."""
+        context = copy_context()
+        context.run(around.__enter__)
+        try:
+            while True:
+                yield context.run(next, actor)
+        finally:
+            context.run(around.__exit__, None, None, None)
 
     def healthy(self, service: str) -> Iterator[int]:
         """Four Haiku calls every hour, $0.07 a run."""
@@ -84,12 +106,17 @@ class Night:
             model = HAIKU if attempt <= 2 else SONNET if attempt == 3 else OPUS
             size = (5_000, 2_500) if attempt <= 2 else (48_000, 1_280)
             refused = len(self.refusals)
-            yield from self.ask("research", model, *size, 6_400_000)
+            yield from self.ask("research", model, *size, 6_400_000, **self.stated(model, attempt))
             # The broad `except`: a refusal is one more reason to try again.
             yield self.clock.now() + (10 * SECOND if len(self.refusals) > refused else 0)
 
+    def stated(self, model: tuple[str, int, int], attempt: int) -> dict[str, Any]:
+        """What the clients that spendgate wraps state of a call by themselves."""
+        body = hashlib.sha256(f"{model[0]}, the record, the answer that cannot be read".encode()).hexdigest()
+        return {"fingerprint": body} if self.fingerprints else {"attempt": attempt}
+
     def ask(
-        self, service: str, model: tuple[str, int, int], tokens_in: int, tokens_out: int, takes: int
+        self, service: str, model: tuple[str, int, int], tokens_in: int, tokens_out: int, takes: int, **more: Any
     ) -> Iterator[int]:
         """One paid call, with the gate before it where there is one."""
         name, read_usd, written_usd = model
@@ -102,8 +129,9 @@ class Night:
                     service=service,
                     input_tokens=tokens_in,
                     max_output_tokens=tokens_out if self.stated_output is None else self.stated_output,
+                    **more,
                 )
-            except SpendLimitError as refusal:
+            except RefusedError as refusal:
                 self.refusals.append((self.clock.now(), service, refusal))
                 return
         yield self.clock.now() + takes
@@ -145,6 +173,7 @@ def test_with_the_gate(make_gate: MakeGate, stated_output: int | None) -> None:
     night.play()
 
     stopped_at, service, refusal = night.refusals[0]
+    assert isinstance(refusal, SpendLimitError)
     assert service == "research"
     assert stopped_at <= BEGIN + 8 * MINUTE
     assert (refusal.limit, refusal.scope) == ("hourly", "service=research")
@@ -155,6 +184,44 @@ def test_with_the_gate(make_gate: MakeGate, stated_output: int | None) -> None:
     assert night.worst("research", 6 * HOUR) <= 15 * USD
     assert bool(night.overruns) == (stated_output is not None)
     assert night.billed("research") > 10 * USD  # the limit is a limit, not a switch: what frees may be spent
+
+    assert {name for _, name, _ in night.refusals} == {"research"}
+    assert [night.billed(name) for name in HEALTHY] == [6 * 70_000_000] * 5
+    assert gate.store.totals().usd == sum(cost for _, _, cost in night.bill)
+    assert gate.store.check() == []
+
+
+CURES: list[Any] = [
+    pytest.param(
+        {"around": lambda gate: gate.task("research-01:00", retry_budget="0.25", tiers=["*"])},
+        RetryBudgetError,
+        "0.0875",
+        id="only the retry budget",
+    ),
+    pytest.param(
+        {"around": lambda gate: gate.task("research-01:00", tier="claude-haiku-4-5")},
+        TierLockedError,
+        "0.0875",
+        id="only the tier lock",
+    ),
+    pytest.param({"fingerprints": True}, LoopError, "2.9707", id="only loop detection"),
+]
+
+
+@pytest.mark.parametrize(("cure", "error", "billed"), CURES)
+def test_with_one_cure_alone(make_gate: MakeGate, cure: dict[str, Any], error: type[RefusedError], billed: str) -> None:
+    """Without any limit in dollars each of the cures ends the night for cents, or for a few dollars, by 01:04."""
+    gate = make_gate("", ONE)
+    assert isinstance(gate.clock, FakeClock)
+    night = Night(gate.clock, gate, **cure)
+    night.play()
+
+    stopped_at, service, refusal = night.refusals[0]
+    assert isinstance(refusal, error)
+    assert service == "research"
+    assert stopped_at < BEGIN + 4 * MINUTE
+    assert Decimal(night.billed("research")).scaleb(-9) == Decimal(billed)
+    assert len(night.refusals) > 1_000  # the loop goes on asking until 07:00, and nothing more is sent
 
     assert {name for _, name, _ in night.refusals} == {"research"}
     assert [night.billed(name) for name in HEALTHY] == [6 * 70_000_000] * 5

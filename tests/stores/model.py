@@ -18,6 +18,8 @@ from spendgate.windows import Calendar
 TOLERANCE = 5_000_000
 PAUSE = 3_000_000
 """How long the throttled limit of the tests pauses."""
+LOOP_SPAN = 20_000_000
+"""The window in which the same request is counted."""
 FREE_UNITS, UNIT_PRICE = 2, 4
 """The tariff of the tests: so many units a month are free, every further one costs so many nano-dollars."""
 
@@ -61,6 +63,8 @@ class Model:
     limits: tuple[Limit, ...] = ()
     latest_at: int = 0
     next_at: dict[tuple[str, str], int] = field(default_factory=dict)
+    blocked: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Until when a request that looped is blocked: surely, and at most."""
     tasks: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
     """The budgets of each task: for its retries, and for all."""
 
@@ -75,6 +79,10 @@ class Model:
                 one.held_at = now_at
             one.counted_at = min(one.counted_at, now_at)
         self.next_at = {key: min(at, now_at + PAUSE) for key, at in self.next_at.items()}
+        self.blocked = {
+            scope: (min(low, now_at + LOOP_SPAN), min(high, now_at + LOOP_SPAN + LOOP_SPAN // 100))
+            for scope, (low, high) in self.blocked.items()
+        }
         self.latest_at = now_at
         return now_at
 
@@ -125,6 +133,18 @@ class Model:
     def used_at_most(self, limit: Limit, scope: str, at: int) -> int:
         """The same with a bucket's tolerance."""
         return self.held(limit, scope, at) + self.spent(limit, scope, at, slack(limit))
+
+    def loops(self, limit: Limit, scope: str, requests: int, at: int) -> bool | None:
+        """Whether so many more of the same request are a loop; None where it may be told either way."""
+        low, high = self.blocked.get(scope, (0, 0))
+        if at < low or self.used(limit, scope, at) + requests > limit.amount:
+            return True
+        return None if at < high or self.used_at_most(limit, scope, at) + requests > limit.amount else False
+
+    def tried(self, scope: str, at: int, *, surely: bool) -> None:
+        """Somebody has tried a request that loops, or may do so."""
+        low, high = self.blocked.get(scope, (0, 0))
+        self.blocked[scope] = (at + LOOP_SPAN if surely else low, max(high, at + LOOP_SPAN + LOOP_SPAN // 100))
 
     def was_sent(self, task: str, fingerprint: str, at: int) -> bool | None:
         """Whether the same request was sent in the same task within a day; None for a moment after it."""

@@ -24,7 +24,7 @@ from spendgate.stores.sqlite import SqliteStore
 from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.testing.fakeclock import START_AT
 from spendgate.windows import Calendar, parse_window
-from tests.stores.model import FREE_UNITS, PAUSE, UNIT_PRICE, Model, Reservation, slack, tariff_cost
+from tests.stores.model import FREE_UNITS, LOOP_SPAN, PAUSE, UNIT_PRICE, Model, Reservation, slack, tariff_cost
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -125,9 +125,14 @@ class Ledgers(RuleBasedStateMachine):
     def _hold(self, request: HoldRequest, at: int) -> None:
         weight = self._weight(request, at)
         is_retry = self._is_retry(request, at)
+        loop = self._loops(request, at)
         answer = self.store.hold(request, self.now)
         if isinstance(answer, Refused):
             is_retry = answer.limit.name == "retry budget" if is_retry is None else is_retry
+            if answer.limit.name == REPEATS.name:
+                assert loop is not False, "it was no loop"
+                loop = True
+            self._tried(request, at, loop)
             self._refused(answer, request, weight, at, self._budgets(request, is_retry))
             return
         assert isinstance(answer, Held)
@@ -140,8 +145,20 @@ class Ledgers(RuleBasedStateMachine):
         if request.tariff:
             one.priced, one.units, one.position = True, request.tariff_units, self.model.position(at)
         if request.enforce:
+            assert not loop, "a loop was let through"
             self._admitted(one, weight, at)
+        else:
+            self._tried(request, at, loop)
         self.model.reservations.append(one)
+
+    def _loops(self, request: HoldRequest, at: int) -> bool | None:
+        """Whether a request is refused as a loop; None where it may be either way."""
+        scope, requests = _repeated(request), _requests(request)
+        return self.model.loops(REPEATS, scope, requests, at) if requests else False
+
+    def _tried(self, request: HoldRequest, at: int, loop: bool | None) -> None:
+        if loop is not False:
+            self.model.tried(_repeated(request), at, surely=bool(loop))
 
     def _is_retry(self, request: HoldRequest, at: int) -> bool | None:
         """Whether a request is a retry; None in the moment in which it may be told either way."""
@@ -159,7 +176,7 @@ class Ledgers(RuleBasedStateMachine):
         if budget is not None:
             found.append((_limit("task budget", "usd", budget, "30d"), f"task={task}"))
         if _requests(request):
-            found.append((REPEATS, f"service={request.call.service},request={FINGERPRINT},most=3"))
+            found.append((REPEATS, _repeated(request)))
         return tuple(found)
 
     def _admitted(self, one: Reservation, weight: dict[str, int], at: int) -> None:
@@ -200,6 +217,10 @@ class Ledgers(RuleBasedStateMachine):
             assert self.model.used_at_most(limit, scope, at) + parts > limit.amount // 2
             assert answer.frees_at is not None
             assert at < answer.frees_at <= limit.window.leaves_at(limit.window.bucket(at))
+            return
+        if limit is REPEATS:
+            assert answer.frees_at is not None
+            assert at + LOOP_SPAN <= answer.frees_at <= at + LOOP_SPAN + LOOP_SPAN // 100
             return
         assert self.model.used_at_most(limit, scope, at) + parts > limit.amount, "it would have fitted"
         if limit.at_limit == "throttle":
@@ -472,6 +493,11 @@ class Ledgers(RuleBasedStateMachine):
                     bucket_end = (at // limit.window.width + 1) * limit.window.width
                     edges |= {at + limit.window.span, bucket_end, bucket_end + limit.window.span - 1}
         return {edge + beside for edge in edges for beside in (-1, 0, 1)}
+
+
+def _repeated(request: HoldRequest) -> str:
+    """The scope in which a request is counted with the same ones."""
+    return f"service={request.call.service},request={FINGERPRINT},most=3"
 
 
 def _requests(request: HoldRequest) -> int:

@@ -112,6 +112,9 @@ def rebuild_budgets(tables: Tables, force: InForce, at: int) -> None:
     """Makes the rows of all budgets anew from the entries; episodes stay as they were."""
     numbers, span = tables.budget_numbers(), TASK_SPAN if tables.tasks() else MAX_WITHIN
     kept = {(number, scope): counter for number in numbers for scope, counter in tables.counters(number)}
+    for (number, _), counter in kept.items():
+        blocked_until = window_of(number).leaves_at(window_of(number).bucket(at))
+        counter.next_at = min(counter.next_at, blocked_until)
     for number in numbers:
         tables.drop_counters(number)
     found = tally(tables.weighing(at - span), force, at)

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+from spendgate.admission import Counter, Verdict, judge
 from spendgate.budgets import (
     RETRY,
     RETRY_MARK,
     SENT,
     TASK,
+    Budget,
     of_rows,
     retry_mark,
     sent,
@@ -20,6 +22,7 @@ from spendgate.budgets import fields as scope_fields
 from spendgate.call import Call
 from spendgate.clock import DAY
 from spendgate.ledger import HoldRequest
+from spendgate.limits import Limit
 from spendgate.stores import counting
 from spendgate.stores.tables import Tables
 from spendgate.stores.telling import Telling
@@ -60,6 +63,21 @@ def _was_sent(tables: Tables, call: Call, fingerprint: str, at: int) -> bool:
     return counter.used > 0
 
 
+def judge_brought(limit: Limit, counter: Counter, parts: int, at: int, extra: int = 0) -> Verdict:
+    """Whether so much more fits into a budget.
+
+    The same request, sent too often, is blocked until nobody has tried it for a whole window: a loop that goes on is
+    not let through now and then.
+    """
+    verdict = judge(limit, counter, parts, at, extra)
+    if not isinstance(limit, Budget) or limit.kind != "same":
+        return verdict
+    if verdict.kind == "fits" and at >= counter.next_at:
+        return verdict
+    next_at = limit.window.leaves_at(limit.window.bucket(at))
+    return Verdict("over", next_at, wait_until=next_at)
+
+
 def lock_tier(tables: Tables, call: Call, terms: TaskTerms | None) -> None:
     """The first model that is admitted in a task is the one that it is held to."""
     if terms is not None and call.model and not terms.tier:
@@ -72,7 +90,10 @@ def reclaim(telling: Telling) -> None:
     for number in tables.budget_numbers():
         for scope, counter in tables.reclaim_counters(number, window(number).oldest(at)):
             counter.settled = 0
-            telling.tell_state(of_rows(number, scope, None), scope, counter)
+            if counter.next_at > at:
+                tables.put_counter(number, scope, counter)  # it is still being tried
+            else:
+                telling.tell_state(of_rows(number, scope, None), scope, counter)
 
 
 def forget_tasks(tables: Tables, before_at: int) -> None:

@@ -225,7 +225,7 @@ class Posting(Telling):
                 continue
             scope, counter = self._open(limit, limit_id, own_scope)
             extra = self._lost(limit, limit_id) if any_lost else 0
-            verdict = judge(limit, counter, parts, self.at, extra)
+            verdict = (judge if limit_id > 0 else drawing.judge_brought)(limit, counter, parts, self.at, extra)
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
         return judged
 
@@ -336,7 +336,7 @@ class Posting(Telling):
 
     def _refusal(self, one: _Judged) -> Refused:
         takes_turns = one.verdict.kind == "wait"
-        if takes_turns:
+        if takes_turns or one.verdict.wait_until:
             frees: int | None = one.verdict.wait_until
             wait: int | None = one.verdict.wait_until - self.at
         else:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from spendgate.admission import Counter, blocked
-from spendgate.budgets import SENT, of_rows
+from spendgate.budgets import SENT, Budget, of_rows
 from spendgate.ledger import Standing
 from spendgate.limits import EVERY, Limit
 from spendgate.reservation import State
@@ -61,7 +61,10 @@ def _standing(
     stands = replace(counter, settled=spent, held=held)
     recent = limit.window.bucket(counter.blocked_at) >= oldest
     refused = (counter.blocked_at, counter.refused_calls, counter.refused_usd)
-    refused = refused if blocked(limit, stands, recent=recent) else (0, 0, 0)
+    loops = isinstance(limit, Budget) and limit.kind == "same"
+    is_blocked = at < counter.next_at if loops else blocked(limit, stands, recent=recent)
+    refused = refused if is_blocked else (0, 0, 0)
+    frees_at = counter.next_at if loops and is_blocked else frees_at
     if any(parts for _, parts in live) or held or refused[0]:
         return Standing(limit, row.scope, spent, held, frees_at, *refused)
     return None

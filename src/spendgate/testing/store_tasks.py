@@ -144,7 +144,6 @@ class TaskChecks(StoreSetup):
             store.settle(held(store.hold(ask(9, marks=FIVE), START_AT)).id, Outcome(usd=0, calls=7), START_AT)
             store.void(held(store.hold(ask(9, marks=FIVE), START_AT)).id, START_AT)
             held(store.hold(ask(0, calls=0, marks=FIVE), START_AT))
-            refused(store.hold(ask(0, calls=0, marks=two), START_AT))
             held(store.hold(ask(0, calls=0, marks=FIVE), START_AT))
             no = refused(store.hold(ask(0, calls=0, marks=FIVE), START_AT))
             assert (no.spent, no.held) == (1, 4)
@@ -155,11 +154,44 @@ class TaskChecks(StoreSetup):
         with self.opened(tmp_path) as store:
             for marks in (one, FIVE):
                 store.settle(held(store.hold(ask(1, marks=marks), START_AT)).id, Outcome(), START_AT)
-            no = refused(store.hold(ask(1, marks=one), START_AT + MINUTE - 1))
-            assert no.frees_at is not None
-            assert START_AT + MINUTE <= no.frees_at <= START_AT + MINUTE + MINUTE // 100
-            refused(store.hold(ask(1, marks=one), no.frees_at - 1))
-            held(store.hold(ask(1, marks=one), no.frees_at))
+            held(store.hold(ask(1, marks=one), START_AT + MINUTE + MINUTE // 100))
+            held(store.hold(ask(1, marks=FIVE), START_AT + MINUTE))
+
+    def test_a_loop_is_blocked_until_it_is_left_alone(self, tmp_path: Path) -> None:
+        """Each refusal begins the wait anew; left alone for a window, the request passes when it was said."""
+        one = frozenset({same_mark(1, MINUTE, 1, "abcdef12")})
+        with self.opened(tmp_path) as store:
+            store.settle(held(store.hold(ask(1, marks=one), START_AT)).id, Outcome(), START_AT)
+            at, no = START_AT, refused(store.hold(ask(1, marks=one), START_AT))
+            for seconds in (50, 105, 150):
+                at = START_AT + seconds * SECOND
+                no = refused(store.hold(ask(1, marks=one), at))
+                assert no.frees_at is not None
+                assert at + MINUTE <= no.frees_at <= at + MINUTE + MINUTE // 100
+                (row,) = [row for row in store.standings(at) if row.limit.name == "same-request"]
+                assert row.frees_at == no.frees_at
+                store.compact(at - 400 * DAY, at)
+            assert len(told(store, "blocked")) == 1
+            with self.again(store) as other:
+                last = refused((other or store).hold(ask(1, marks=one), (no.frees_at or 0) - 1)).frees_at
+            assert last is not None
+            held(store.hold(ask(1, marks=one), last))
+            assert told(store, "allowing")[0].data["refused_calls"] == 5
+
+    def test_a_clock_set_back_ends_a_block_in_time(self, tmp_path: Path) -> None:
+        """A loop that was blocked by a clock far ahead is blocked for no longer than a window from now."""
+        one = frozenset({same_mark(1, MINUTE, 1, "abcdef12")})
+        with self.opened(tmp_path) as store:
+            at = START_AT + DAY
+            held(store.hold(ask(1, marks=one, lapse_after=SECOND), at))
+            refused(store.hold(ask(1, marks=one), at))
+            (row,) = [row for row in store.standings(START_AT) if row.limit.name == "same-request"]
+            store.processed("a", 1, START_AT)
+            store.reset("service", "nobody", SOMEBODY, START_AT)
+            (row,) = [row for row in store.standings(START_AT) if row.limit.name == "same-request"]
+            assert row.frees_at is not None
+            assert row.frees_at <= START_AT + MINUTE + MINUTE // 100
+            held(store.hold(ask(1, marks=one), START_AT + 2 * MINUTE))
 
     def test_budgets_are_one_step_with_the_limits(self, tmp_path: Path) -> None:
         """Where a limit refuses no budget has taken anything, and where a budget does no limit has."""
