@@ -43,10 +43,10 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one limit says to one call. `next_at` is the counter's new one if the call is admitted."""
+    """What one limit says to one call. `next_at` is the counter's new one; None leaves it as it is."""
 
     kind: Literal["fits", "over", "wait"]
-    next_at: int
+    next_at: int | None = None
     wait_until: int = 0
     mark: str = ""
     reason: str = ""
@@ -57,23 +57,24 @@ class Verdict:
         return self.kind == "over" or self.mark == "observed" or (self.kind == "wait" and self.mark == "throttled")
 
 
-_FITS = Verdict("fits", 0)
+FITS = Verdict("fits")
+"""What most calls are told: they fit, and there is nothing to be said about it."""
 
 
 def judge(limit: Limit, counter: Counter, parts: int, at: int, extra: int = 0) -> Verdict:
     """Whether `parts` more fit at an instant; `extra` weighs on the scope from outside its counter."""
     used = counter.settled + counter.held + extra
     if parts == 0:
-        return Verdict("fits", counter.next_at)
+        return FITS
     if used + parts <= limit.amount:
         if limit.pace_above < 0 or used + parts <= limit.pace_above:
-            return Verdict("fits", counter.next_at) if counter.next_at else _FITS
+            return FITS
         return _paced(limit, counter, parts, used, at)
     if limit.at_limit == "observe":
-        return Verdict("fits", counter.next_at, mark="observed")
+        return Verdict("fits", mark="observed")
     if limit.at_limit == "throttle":
         return _throttled(limit, counter, at)
-    return Verdict("over", counter.next_at)
+    return Verdict("over")
 
 
 def _paced(limit: Limit, counter: Counter, parts: int, used: int, at: int) -> Verdict:

@@ -4,7 +4,7 @@ A store is whatever passes `spendgate.testing.StoreContract`. Instants are whole
 whole nano-dollars; other units are counted in their smallest parts (see `spendgate.limits.unit_scale`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -154,16 +154,12 @@ class Entry:
 
 
 _FIELDS = tuple(one.name for one in fields(Entry))
-_PLACES = {name: place for place, name in enumerate(_FIELDS)}
 _values = attrgetter(*_FIELDS)
 
 
-def changed(entry: Entry, **changes: Any) -> Entry:
+def changed(entry: Entry, changes: Mapping[str, Any]) -> Entry:
     """The entry with some fields changed: `dataclasses.replace` in half the time, for what every call passes."""
-    values = list(_values(entry))
-    for name, value in changes.items():
-        values[_PLACES[name]] = value
-    return Entry(*values)
+    return Entry(*map(changes.get, _FIELDS, _values(entry)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,20 +37,20 @@ NAMED = (
     Fault(
         "a lapse is forgotten: it weighs nothing",
         "stores/posting.py",
-        "entry, weight=entry.weight, state=state, counted_at=entry.lapse_at",
-        "entry, weight=Weight(), state=state, counted_at=entry.lapse_at",
+        "self._booked(entry, entry.weight, entry.lapse_at, changes)",
+        "self._booked(entry, Weight(), entry.lapse_at, changes)",
     ),
     Fault(
         "a second settle is taken",
         "stores/posting.py",
-        "if entry.state is State.SETTLED and same:",
-        "if entry.state is State.SETTLED:",
+        "if weight == entry.weight and outcome.tariff_units in (None, entry.tariff_units):",
+        "if True:",
     ),
     Fault(
         "a late settle is booked as a negative today",
         "stores/posting.py",
-        "counted_at = entry.counted_at if late else self.at",
-        "counted_at = self.at",
+        "weight, entry.counted_at if late else self.at, changes)",
+        "weight, self.at, changes)",
     ),
 )
 """Those that the model must find, also in the quick suite."""
@@ -142,8 +142,8 @@ ALL = (
     Fault(
         "a cost counts from its hold",
         "stores/posting.py",
-        "counted_at = entry.counted_at if late else self.at",
-        "counted_at = entry.counted_at",
+        "weight, entry.counted_at if late else self.at, changes)",
+        "weight, entry.counted_at, changes)",
     ),
     Fault(
         "a late word reopens a window",
@@ -167,8 +167,8 @@ ALL = (
     Fault(
         "a void keeps its weight",
         "stores/posting.py",
-        "self._ended(entry, state, Weight(), set(entry.marks), tariff_units=0)",
-        "self._ended(entry, state, entry.weight, set(entry.marks), tariff_units=0)",
+        'self._ended(entry, Weight(), {"state": state, "tariff_units": 0})',
+        'self._ended(entry, entry.weight, {"state": state, "tariff_units": 0})',
     ),
     Fault(
         "a void keeps its place in the tariff",
@@ -242,21 +242,21 @@ ALL = (
     Fault(
         "one limit that agrees is enough",
         "stores/posting.py",
-        'if request.enforce and any(one.verdict.kind != "fits" for one in judged):',
-        'if request.enforce and judged and all(one.verdict.kind != "fits" for one in judged):',
+        "if against and request.enforce:",
+        "if against and request.enforce and len(against) == len(judged):",
     ),
     Fault(
         "a refused call takes from the limits that agree",
         "stores/posting.py",
-        '            if one.verdict.kind == "fits":\n                continue\n            one.counter',
-        '            if one.verdict.kind == "fits":\n                self._take(one, weight, set())\n'
-        "                continue\n            one.counter",
+        "            return self._refuse(against, weight)\n",
+        "            for one in judged:\n                if one not in against:\n"
+        "                    self._take(one, weight, set())\n            return self._refuse(against, weight)\n",
     ),
     Fault(
         "a limit that observes refuses",
         "admission.py",
-        'return Verdict("fits", counter.next_at, mark="observed")',
-        'return Verdict("over", counter.next_at, mark="observed")',
+        'return Verdict("fits", mark="observed")',
+        'return Verdict("over", mark="observed")',
     ),
     Fault(
         "a throttled limit does not pause",

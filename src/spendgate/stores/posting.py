@@ -8,11 +8,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spendgate.admission import (
-    Counter,
-    Verdict,
-    judge,
-)
+from spendgate.admission import FITS, Counter, Verdict, judge
 from spendgate.clock import SECOND
 from spendgate.errors import ReservationStateError
 from spendgate.ledger import (
@@ -51,12 +47,6 @@ class _Judged:
     extra: int
     verdict: Verdict
 
-    @property
-    def plain(self) -> bool:
-        """Whether the call fits, with nothing to be said about it."""
-        verdict = self.verdict
-        return verdict.kind == "fits" and not verdict.mark and verdict.next_at == self.counter.next_at
-
 
 class Posting(Telling):
     """What one transaction books at one instant."""
@@ -77,8 +67,9 @@ class Posting(Telling):
             if breaker is not None and request.enforce:
                 return breaker
         judged = self._judge_fairly(request, weight)
-        if request.enforce and any(one.verdict.kind != "fits" for one in judged):
-            return self._refuse(judged, weight)
+        against = [one for one in judged if one.verdict.kind != "fits"]
+        if against and request.enforce:
+            return self._refuse(against, weight)
         entry = self._enter(request, weight, position, judged)
         return Held(entry.id, weight, self.at, entry.marks, self.told())
 
@@ -94,29 +85,29 @@ class Posting(Telling):
         """Ends a reservation with what the call did cost."""
         weight = check_weight(settled_weight(entry, outcome))
         entry = self._lapsed_if_due(entry)
-        same = weight == entry.weight and outcome.tariff_units in (None, entry.tariff_units)
-        if entry.state is State.SETTLED and same:
-            return Settled(entry, entry.reserved)
         if entry.state is State.SETTLED:
-            raise ReservationStateError(
-                f"{entry.id} is already settled at {entry.weight} and cannot be settled again at {weight}: a "
-                "reservation ends once. Nothing was changed."
-            )
+            return self._settled_again(entry, weight, outcome)
         state = after(entry.state, "settle", entry.id)
-        marks = set(entry.marks | outcome.marks)
-        if weight.usd > entry.reserved.usd:
-            marks.add("overrun")
         used = entry.tariff_units if outcome.tariff_units is None else outcome.tariff_units
         self._move_tariff(entry, used - entry.tariff_units)
-        return self._ended(
-            entry,
-            state,
-            weight,
-            marks,
-            tariff_units=used,
-            usage=outcome.usage or entry.usage,
-            list_usd=entry.list_usd if outcome.list_usd is None else outcome.list_usd,
-            pricing=outcome.pricing or entry.pricing,
+        marks = entry.marks | outcome.marks
+        changes = {
+            "state": state,
+            "marks": marks | {"overrun"} if weight.usd > entry.reserved.usd else marks,
+            "tariff_units": used,
+            "usage": outcome.usage or entry.usage,
+            "list_usd": entry.list_usd if outcome.list_usd is None else outcome.list_usd,
+            "pricing": outcome.pricing or entry.pricing,
+        }
+        return self._ended(entry, weight, changes)
+
+    def _settled_again(self, entry: Entry, weight: Weight, outcome: Outcome) -> Settled:
+        """The same answer to the same settle."""
+        if weight == entry.weight and outcome.tariff_units in (None, entry.tariff_units):
+            return Settled(entry, entry.reserved)
+        raise ReservationStateError(
+            f"{entry.id} is already settled at {entry.weight} and cannot be settled again at {weight}: a "
+            "reservation ends once. Nothing was changed."
         )
 
     def void(self, entry: Entry) -> Settled:
@@ -126,7 +117,7 @@ class Posting(Telling):
             return Settled(entry, entry.reserved)
         state = after(entry.state, "void", entry.id)
         self._move_tariff(entry, -entry.tariff_units)
-        return self._ended(entry, state, Weight(), set(entry.marks), tariff_units=0)
+        return self._ended(entry, Weight(), {"state": state, "tariff_units": 0})
 
     def lapse_due(self, most: int) -> bool:
         """Lets up to `most` reservations lapse whose time has come; whether there were any."""
@@ -142,23 +133,21 @@ class Posting(Telling):
         return self._lapse(entry) if entry.state is State.HELD and self.at >= entry.lapse_at else entry
 
     def _lapse(self, entry: Entry) -> Entry:
-        state = after(entry.state, "lapse")
-        return self._booked(
-            entry, weight=entry.weight, state=state, counted_at=entry.lapse_at, ended_at=entry.lapse_at
-        ).entry
+        changes = {"state": after(entry.state, "lapse"), "ended_at": entry.lapse_at}
+        return self._booked(entry, entry.weight, entry.lapse_at, changes).entry
 
-    def _ended(self, entry: Entry, state: State, weight: Weight, marks: set[str], **changes: Any) -> Settled:
+    def _ended(self, entry: Entry, weight: Weight, changes: dict[str, Any]) -> Settled:
         """Books an end: late words count where the lapse was booked."""
         late = entry.state is State.LAPSED
         if late:
-            marks.add("late")
-        counted_at = entry.counted_at if late else self.at
-        changes |= {"state": state, "ended_at": self.at, "marks": frozenset(marks)}
-        return self._booked(entry, weight=weight, counted_at=counted_at, **changes)
+            changes["marks"] = changes.get("marks", entry.marks) | {"late"}
+        changes["ended_at"] = self.at
+        return self._booked(entry, weight, entry.counted_at if late else self.at, changes)
 
-    def _booked(self, entry: Entry, *, weight: Weight, counted_at: int, **changes: Any) -> Settled:
-        """Moves an entry's weight from where it was to where it is, in every window, and writes it."""
+    def _booked(self, entry: Entry, weight: Weight, counted_at: int, changes: dict[str, Any]) -> Settled:
+        """Moves an entry's weight from where it was to where it is, in every window, and writes what has changed."""
         self._others = entry.others
+        held = entry.state is State.HELD
         for limit, limit_id, own_scope in self.force.applying(entry.call, "lost" in entry.marks):
             before, now = entry.weight.of(limit.unit), weight.of(limit.unit)
             if before == 0 and now == 0:
@@ -168,19 +157,21 @@ class Posting(Telling):
                 counter = self._counter(limit, limit_id, scope) or self._new_counter(limit)
             else:
                 scope, counter = self._open(limit, limit_id, own_scope)
-            if entry.state is not State.HELD and limit.window.bucket(counted_at) < counter.oldest:
+            if not held and limit.window.bucket(counted_at) < counter.oldest:
                 continue
             self.tell_state(limit, scope, counter)
-            if entry.state is State.HELD:
+            if held:
                 counter.held -= before
                 before = 0
             counting.add(self.tables, limit, limit_id, scope, counter, parts=now - before, at=counted_at)
             self.tell_state(limit, scope, counter)
             self.tables.put_counter(limit_id, scope, counter)
-        self.meta.total += weight.usd - entry.weight.usd
-        self.meta.head += 1
-        changes |= {"others": self._others, "rev": self.meta.head, "total": self.meta.total}
-        done = changed(entry, weight=weight, counted_at=counted_at, **changes)
+        meta = self.meta
+        meta.total += weight.usd - entry.weight.usd
+        meta.head += 1
+        changes |= {"weight": weight, "counted_at": counted_at}
+        changes |= {"others": self._others, "rev": meta.head, "total": meta.total}
+        done = changed(entry, changes)
         self.tables.update(done)
         return Settled(done, entry.reserved, self.told())
 
@@ -204,19 +195,20 @@ class Posting(Telling):
     def _judge_fairly(self, request: HoldRequest, weight: Weight) -> list[_Judged]:
         """What every limit says; before one says anything but yes, all that is due has lapsed."""
         judged = self._judge(request, weight)
-        if not all(one.plain for one in judged) and self.lapse_due(NEVER):
+        if [one for one in judged if one.verdict is not FITS] and self.lapse_due(NEVER):
             judged = self._judge(request, weight)
         return judged
 
     def _judge(self, request: HoldRequest, weight: Weight) -> list[_Judged]:
         judged = []
         self._others = ()
+        any_lost = self.at < self.meta.lost_until
         for limit, limit_id, own_scope in self.force.applying(request.call, "lost" in request.marks):
             parts = weight.of(limit.unit)
             if parts == 0:
                 continue
             scope, counter = self._open(limit, limit_id, own_scope)
-            extra = self._lost(limit, limit_id) if self.at < self.meta.lost_until else 0
+            extra = self._lost(limit, limit_id) if any_lost else 0
             verdict = judge(limit, counter, parts, self.at, extra)
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
         return judged
@@ -234,7 +226,9 @@ class Posting(Telling):
     def _open(self, limit: Limit, limit_id: int, scope: str) -> tuple[str, Counter]:
         """The scope with its counter, or `other` where the scope would be one too many."""
         counter = self._counter(limit, limit_id, scope)
-        if counter is None and limit.per and scope != EVERY and self._is_full(limit, limit_id):
+        if counter is not None:
+            return scope, counter
+        if limit.per and scope != EVERY and self._is_full(limit, limit_id):
             self._others = (*self._others, limit_id)
             scope, counter = OTHER, self._counter(limit, limit_id, OTHER)
         return scope, counter or self._new_counter(limit)
@@ -289,26 +283,34 @@ class Posting(Telling):
 
     def _take(self, one: _Judged, weight: Weight, marks: set[str]) -> None:
         """Adds a call's weight to one counter, and what is to be said of that to the marks of its entry."""
-        counter, verdict = one.counter, one.verdict
-        self.tell_state(one.limit, one.scope, counter)
+        limit, scope, counter = one.limit, one.scope, one.counter
+        self.tell_state(limit, scope, counter)
+        if one.verdict is not FITS:
+            self._note(one, weight, marks)
+        counter.held += one.parts
+        self.tell_state(limit, scope, counter)
+        self.tables.put_counter(one.limit_id, scope, counter)
+
+    def _note(self, one: _Judged, weight: Weight, marks: set[str]) -> None:
+        """Keeps what a verdict says beyond yes, of a call that goes through."""
+        verdict = one.verdict
         if verdict.mark:
             marks.add(verdict.mark)
         if verdict.kind != "fits":
             marks.add("observed")
         if verdict.used_up:
             self.tell_refusal(one.limit, one.scope, one.counter, "observed", parts=one.parts, usd=weight.usd)
-        counter.held += one.parts
-        counter.next_at = verdict.next_at
-        self.tell_state(one.limit, one.scope, counter)
-        self.tables.put_counter(one.limit_id, one.scope, counter)
+        self._pause(one)
 
-    def _refuse(self, judged: list[_Judged], weight: Weight) -> Refused:
+    def _pause(self, one: _Judged) -> None:
+        if one.verdict.next_at is not None:
+            one.counter.next_at = one.verdict.next_at
+
+    def _refuse(self, against: list[_Judged], weight: Weight) -> Refused:
         """Refuses by the limit that keeps the call waiting longest, and counts what was refused."""
         refusals = []
-        for one in judged:
-            if one.verdict.kind == "fits":
-                continue
-            one.counter.next_at = one.verdict.next_at
+        for one in against:
+            self._pause(one)
             if one.verdict.used_up:
                 self.tell_refusal(one.limit, one.scope, one.counter, "blocked", parts=one.parts, usd=weight.usd)
             self.tables.put_counter(one.limit_id, one.scope, one.counter)

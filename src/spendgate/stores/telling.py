@@ -34,7 +34,8 @@ class Telling:
         """Says that an episode is over, or that a threshold is reached, where that is so."""
         if counter.blocked_at and episode_over(limit, counter):
             self._end_episode(limit, scope, counter)
-        if limit.thresholds:
+        # Asked four times per limit in each booking: below the lowest threshold, with none told, nothing can cross.
+        if limit.thresholds and (counter.warned or counter.settled + counter.held >= limit.thresholds[0]):
             for index in crossed(limit, counter):
                 data = {"spent": counter.settled, "held": counter.held, "amount": limit.amount}
                 self._tell("warned", limit, scope, {**data, "share": str(limit.warn_at[index])})

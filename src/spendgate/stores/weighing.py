@@ -24,7 +24,10 @@ def check_weight(weight: Weight) -> Weight:
     Raises:
         AmountError: something in it is negative, absurd or no whole number.
     """
-    for name, parts in (("usd", weight.usd), ("calls", weight.calls), ("tokens", weight.tokens), *weight.units):
+    quantity(weight.usd, "usd", MAX_LIMIT_NANOS)
+    quantity(weight.calls, "calls", MAX_LIMIT_NANOS)
+    quantity(weight.tokens, "tokens", MAX_LIMIT_NANOS)
+    for name, parts in weight.units:
         quantity(parts, name, MAX_LIMIT_NANOS)
     return weight
 
