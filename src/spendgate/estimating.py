@@ -252,11 +252,6 @@ def report(
     return Report(None if cost is None else nanos(cost, "cost"), read, calls, named)
 
 
-def closing(guess: Estimate, said: Report, has_tariff: bool) -> Outcome:
-    """What a reservation of this process is settled with."""
-    return outcome(guess.ask, guess.price, said, has_tariff)
-
-
 def outcome(ask: Ask, price: "Price | None", said: Report, has_tariff: bool) -> Outcome:
     """What a reservation is settled with. A stated cost is taken, unless it is 0 for tokens that are not free."""
     usage = said.usage or Usage()

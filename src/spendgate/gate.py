@@ -24,7 +24,6 @@ from spendgate.estimating import (
     Report,
     Stated,
     check_stated,
-    closing,
     estimate,
     keyed,
     outcome,
@@ -293,7 +292,7 @@ class Gate:
         now_at = self.clock.now()
         if said is None:
             return self._told(self.store.void(hold_id, now_at))
-        return self._told(self.store.settle(hold_id, closing(guess, said, has_tariff), now_at))
+        return self._told(self.store.settle(hold_id, outcome(guess.ask, guess.price, said, has_tariff), now_at))
 
     def remember(self, token: int, weight: Weight | None) -> None:
         """A call that was let through without the ledger has ended: books it later, unless it weighs nothing."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 from spendgate.answers import Receipt
 from spendgate.call import Call
 from spendgate.errors import AmountError, PriceError, ReservationStateError, StoreError
-from spendgate.estimating import WHOLE, Estimate, Report, closing, report
+from spendgate.estimating import WHOLE, Estimate, Report, outcome, report
 from spendgate.ledger import Held, Weight
 from spendgate.money import Amount, usd
 from spendgate.pricing.usage import Usage
@@ -102,7 +102,7 @@ class Reservation:
         guess = self._guess
         if self._held is not None:
             return self._gate.finish(self.id, guess, said, guess.tariff_units > 0)
-        cost = 0 if said is None else closing(guess, said, has_tariff=False).usd
+        cost = 0 if said is None else outcome(guess.ask, guess.price, said, has_tariff=False).usd
         weight = guess.weight if cost is None else replace(guess.weight, usd=cost)
         if self._unrecorded is not None:
             self._gate.remember(self._unrecorded, None if said is None else weight)
