@@ -85,6 +85,7 @@ def limit_error(refused: Refused, remedy: str = "") -> SpendLimitError:
         frees_at=None if refused.frees_at is None else moment(refused.frees_at),
         retry_after_s=None if refused.retry_after is None else refused.retry_after / SECOND,
         reason=" ".join(part for part in (refused.reason, remedy) if part),
+        takes_turns=refused.takes_turns,
     )
 
 

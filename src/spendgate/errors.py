@@ -37,6 +37,7 @@ class SpendLimitError(RefusedError):
     `spent`, `held`, `requested` and `headroom` are in the limit's `unit` (dollars for `usd`). `frees_at` is when enough
     will have left the window if nothing else is spent, or None where that cannot be said: the call is larger than the
     limit itself, or money still held by running calls fills it. `retry_after_s` is the shortest wait that can help.
+    With `takes_turns` the limit throttles or paces: calls go one at a time, and `frees_at` is when the next one may.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class SpendLimitError(RefusedError):
         frees_at: datetime | None,
         retry_after_s: float | None,
         reason: str = "",
+        takes_turns: bool = False,
     ) -> None:
         self.limit = limit
         self.scope = scope
@@ -66,6 +68,7 @@ class SpendLimitError(RefusedError):
         self.frees_at = frees_at
         self.retry_after_s = retry_after_s
         self.reason = reason
+        self.takes_turns = takes_turns
         super().__init__(self._message())
 
     def _message(self) -> str:
@@ -74,15 +77,17 @@ class SpendLimitError(RefusedError):
 
         where = f" for {self.scope}" if self.scope else ""
         if self.frees_at is not None:
-            when = f"Enough frees at {self.frees_at:%Y-%m-%d %H:%M:%S} UTC."
+            what = "Its next turn is at" if self.takes_turns else "Enough frees at"
+            when = f"{what} {self.frees_at:%Y-%m-%d %H:%M:%S} UTC."
         elif self.requested > self.amount:
             when = "It is more than the whole limit: it will never fit. Raise the limit or ask for less."
         else:
             when = "It is held by calls still running and frees as they settle."
         if self.reason:
             when = f"{self.reason} {when}"
+        answer = "lets calls through one at a time" if self.takes_turns else "leaves no room"
         return (
-            f"limit {self.limit!r}{where} leaves no room: {show(self.spent)} spent and {show(self.held)} held of "
+            f"limit {self.limit!r}{where} {answer}: {show(self.spent)} spent and {show(self.held)} held of "
             f"{show(self.amount)} per {self.window}, {show(self.requested)} requested, {show(self.headroom)} left. "
             f"{when}"
         )

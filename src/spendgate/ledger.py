@@ -175,7 +175,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call must not be sent; nothing is set aside. Amounts are in the limit's smallest parts."""
+    """The call must not be sent; nothing is set aside. Amounts are in the limit's smallest parts.
+
+    With `takes_turns` the call only has to wait for its turn under a throttled or paced limit, which is at `frees_at`.
+    """
 
     limit: Limit
     scope: str
@@ -186,6 +189,7 @@ class Refused:
     retry_after: int | None
     reason: str = ""
     events: tuple[Event, ...] = ()
+    takes_turns: bool = False
 
 
 @dataclass(frozen=True, slots=True)

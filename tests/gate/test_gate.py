@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import spendgate
-from spendgate.clock import HOUR, MINUTE
+from spendgate.clock import HOUR, MINUTE, moment
 from spendgate.errors import (
     AmountError,
     BlockedError,
@@ -207,6 +207,23 @@ def test_a_call_waits_for_its_turn(make_gate: MakeGate, clock: FakeClock) -> Non
     with pytest.raises(SpendLimitError):
         gate.reserve(resource="x", wait=5.9)
     assert clock.now() - started_at == 6_000_000
+
+
+def test_a_refusal_says_when_its_turn_is(make_gate: MakeGate, clock: FakeClock) -> None:
+    """Where calls go one at a time nothing has to leave the window: the refusal names the next turn."""
+    gate = make_gate(
+        '[[limits]]\ncalls = 1\nwindow = "day"\nat_limit = "throttle"\nthrottle_to = "10/min"\n'
+        '[prices."x"]\nper_call = "0.1"\n'
+    )
+    gate.reserve(resource="x")
+    gate.reserve(resource="x")
+    with pytest.raises(SpendLimitError) as caught:
+        gate.reserve(resource="x")
+    assert caught.value.takes_turns
+    assert caught.value.frees_at == moment(clock.now() + 6_000_000)
+    assert "lets calls through one at a time" in str(caught.value)
+    assert f"Its next turn is at {caught.value.frees_at:%Y-%m-%d %H:%M:%S} UTC." in str(caught.value)
+    assert "frees" not in str(caught.value)
 
 
 def test_a_wait_sees_money_that_others_release(make_gate: MakeGate, clock: FakeClock) -> None:

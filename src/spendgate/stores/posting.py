@@ -319,7 +319,8 @@ class Posting(Telling):
         return replace(worst, events=self.told())
 
     def _refusal(self, one: _Judged) -> Refused:
-        if one.verdict.kind == "wait":
+        takes_turns = one.verdict.kind == "wait"
+        if takes_turns:
             frees: int | None = one.verdict.wait_until
             wait: int | None = one.verdict.wait_until - self.at
         else:
@@ -333,7 +334,17 @@ class Posting(Telling):
             else:
                 wait = frees - self.at
         spent = one.counter.settled + one.extra
-        return Refused(one.limit, one.scope, spent, one.counter.held, one.parts, frees, wait, one.verdict.reason)
+        return Refused(
+            limit=one.limit,
+            scope=one.scope,
+            spent=spent,
+            held=one.counter.held,
+            requested=one.parts,
+            frees_at=frees,
+            retry_after=wait,
+            reason=one.verdict.reason,
+            takes_turns=takes_turns,
+        )
 
     def _tripped(self, request: HoldRequest) -> Breaker | None:
         """The first breaker that blocks the call; those whose time has come are reset."""
