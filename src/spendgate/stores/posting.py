@@ -29,7 +29,7 @@ from spendgate.stores.breakers import blocks, read_breaker
 from spendgate.stores.force import InForce
 from spendgate.stores.tables import NEVER, Meta, Tables
 from spendgate.stores.telling import Telling
-from spendgate.stores.weighing import check_request, check_weight, settled_weight
+from spendgate.stores.weighing import check_request, check_weight, settled_twice, settled_weight
 
 LAPSE_BATCH = 64
 """How many due reservations a decision lets lapse on its way; before it refuses, it sees to all of them."""
@@ -105,10 +105,7 @@ class Posting(Telling):
         """The same answer to the same settle."""
         if weight == entry.weight and outcome.tariff_units in (None, entry.tariff_units):
             return Settled(entry, entry.reserved)
-        raise ReservationStateError(
-            f"{entry.id} is already settled at {entry.weight} and cannot be settled again at {weight}: a "
-            "reservation ends once. Nothing was changed."
-        )
+        raise ReservationStateError(settled_twice(entry, weight, outcome))
 
     def void(self, entry: Entry) -> Settled:
         """Ends a reservation of a call that cost nothing."""

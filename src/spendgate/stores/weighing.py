@@ -2,7 +2,8 @@
 
 from spendgate.errors import AmountError
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, HoldRequest, Outcome, Weight
-from spendgate.money import MAX_LIMIT_NANOS, quantity
+from spendgate.limits import in_units
+from spendgate.money import MAX_LIMIT_NANOS, dollars, quantity
 from spendgate.reservation import State
 
 
@@ -50,3 +51,22 @@ def settled_weight(entry: Entry, outcome: Outcome) -> Weight:
         tokens=was.tokens if outcome.tokens is None else outcome.tokens,
         units=was.units if outcome.units is None else outcome.units,
     )
+
+
+def settled_twice(entry: Entry, weight: Weight, outcome: Outcome) -> str:
+    """What to say of a settle that differs from the one before it: by how much of what."""
+    was = entry.weight
+    names = dict.fromkeys(("usd", "calls", "tokens", *(name for name, _ in (*was.units, *weight.units))))
+    differ = [(name, was.of(name), weight.of(name)) for name in names if was.of(name) != weight.of(name)]
+    if not differ:  # only the place in the month's tariff is another one, and it costs the same
+        differ = [(entry.tariff.unit if entry.tariff else "units", entry.tariff_units, outcome.tariff_units or 0)]
+    before = ", ".join(_spelled(unit, parts) for unit, parts, _ in differ)
+    now = ", ".join(_spelled(unit, parts) for unit, _, parts in differ)
+    return (
+        f"{entry.id} is already settled at {before} and cannot be settled again at {now}: a reservation ends once. "
+        "Nothing was changed."
+    )
+
+
+def _spelled(unit: str, parts: int) -> str:
+    return dollars(parts) if unit == "usd" else f"{in_units(parts, unit):,f} {unit}"
