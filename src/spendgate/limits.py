@@ -134,8 +134,15 @@ class LimitSet:
 
     limits: tuple[Limit, ...]
 
+    def says_the_same(self, other: "LimitSet") -> bool:
+        """Whether both have the same limits, in whatever order: every call is under all of them at once."""
+        return self._spelled() == other._spelled()
+
+    def _spelled(self) -> set[str]:
+        return {json.dumps(limit.to_json(), sort_keys=True) for limit in self.limits}
+
     def dumps(self) -> str:
-        """One spelling for one set: two files that say the same are the same set."""
+        """The set as text, the way the ledger keeps it: in its own order, which is how it is shown."""
         return json.dumps([limit.to_json() for limit in self.limits], sort_keys=True)
 
     @classmethod

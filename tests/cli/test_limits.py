@@ -51,6 +51,16 @@ def test_apply_says_what_changed(desk: Desk) -> None:
     assert found == {"applied": False, "version": 2, "changes": []}
 
 
+def test_the_order_in_the_file_is_no_change(desk: Desk) -> None:
+    """The same limits in another order are those in force: nothing to apply, nothing that differs, no warning."""
+    desk.ok("limits", "apply")
+    head, *tables = CONFIG.split("[[limits]]")
+    desk.configure("[[limits]]".join([head, *(f"{table.rstrip()}\n\n" for table in reversed(tables))]))
+    assert desk.json("limits", "apply") == {"applied": False, "version": 1, "changes": []}
+    assert not desk.json("limits", "show")["file_differs"]
+    assert "not those of the file" not in desk.run("doctor").stdout
+
+
 def test_show_says_since_when_and_who(desk: Desk) -> None:
     """The limits in force carry their version, instant, program and file; a file that differs is pointed out."""
     desk.ok("limits", "apply")

@@ -41,7 +41,7 @@ def _limits(settings: "Settings", store: Store | None) -> Iterator[Finding]:
     doubts = [one.text for one in remarks(in_force, settings.prices) if one.severity == "problem"]
     for text in doubts:
         yield problem("limits", text)
-    if in_force.dumps() != settings.limits.dumps():
+    if not in_force.says_the_same(settings.limits):
         remedy = "`spendgate limits show` says how, `spendgate limits apply` puts the file's in force"
         yield warning("limits", "the limits in force are not those of the file", remedy)
     elif not doubts:
@@ -54,7 +54,7 @@ def contested(history: list[LimitsVersion], now_at: int) -> tuple[str, str] | No
     recent = [version for version in history if version.at > now_at - 7 * DAY]
     for first, between, again in zip(recent, recent[1:], recent[2:], strict=False):
         one, other = _named(again), _named(between)
-        if first.limits.dumps() == again.limits.dumps() and _named(first) == one != other:
+        if first.limits.says_the_same(again.limits) and _named(first) == one != other:
             return one, other
     return None
 

@@ -78,7 +78,7 @@ def show_limits(session: Session, as_json: bool) -> None:
         version = store.limits() if store is not None else None
     if version is None or not version.version:
         version = None
-    same = version is not None and version.limits.dumps() == settings.limits.dumps()
+    same = version is not None and version.limits.says_the_same(settings.limits)
     if as_json:
         print_json({"in_force": _version(version) if version else None, "file_differs": not same})
         return

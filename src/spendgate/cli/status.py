@@ -121,7 +121,7 @@ def look(session: Session, name: str = "", service: str = "", top: int = TOP) ->
         mode=settings.mode,
         fault=fault,
         version=version if version is not None and version.version else None,
-        differs=in_force.dumps() != settings.limits.dumps(),
+        differs=not in_force.says_the_same(settings.limits),
         rows=rows_by_limit(in_force.limits, standings, top, name, service),
         breakers=breakers,
     )

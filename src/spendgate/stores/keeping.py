@@ -121,13 +121,13 @@ class LedgerStore(ABC):
 
     def apply_limits(self, limits: LimitSet, source: str, actor: Actor, now_at: int) -> bool:
         """Puts a set of limits in force for every process. False where it already is."""
-        if self.limits().version and self.limits().limits.dumps() == limits.dumps():
+        if self.limits().version and self.limits().limits.says_the_same(limits):
             return False
 
         def apply(posting: Posting) -> bool:
             tables, meta = posting.tables, posting.meta
             current = tables.limits_version(meta.limits_version)
-            if current is not None and current.limits.dumps() == limits.dumps():
+            if current is not None and current.limits.says_the_same(limits):
                 return False
             meta.limits_version += 1
             meta.head += 1

@@ -45,6 +45,17 @@ class VersionChecks(StoreSetup):
                 (START_AT + 2, "file"),
             ]
 
+    def test_the_order_of_limits_is_no_change(self, tmp_path: Path) -> None:
+        """The same limits in another order, or one of them stated twice, are the set that is in force already."""
+        one, two = limit(10), limit(20, "24h", name="day", match=(("service", "a"), ("task", "b")))
+        with self.opened(tmp_path, one, two) as store:
+            swapped = limit(20, "24h", name="day", match=(("task", "b"), ("service", "a")))
+            assert not put(store, START_AT + 1, swapped, one)
+            assert not put(store, START_AT + 1, two, one, two)
+            assert store.limits().limits.limits == (one, two)
+            assert [version.version for version in store.limits_history()] == [1]
+            assert put(store, START_AT + 1, two)
+
     def test_a_limit_survives_the_ledger(self, tmp_path: Path) -> None:
         """Every part of a limit comes back from the ledger as it was put in."""
         one = limit(
