@@ -208,6 +208,18 @@ def test_compacting_changes_no_total(desk: Desk) -> None:
     assert levels(desk)["contents"] == "ok"
 
 
+def test_the_limits_in_force_say_what_is_needed(desk: Desk) -> None:
+    """A file whose windows are short does not shorten those in force: what they need stays, and is counted."""
+    long = '[[limits]]\nname = "long"\nusd = "80.00"\nwindow = "90d"\n'
+    keep = '\n[store]\nkeep = "50d"\n'
+    desk.configure(f"{long}{keep}")
+    desk.spend("1")
+    desk.clock.jump(desk.clock.now() + 60 * DAY)
+    desk.configure(f'{long.replace("90d", "1h")}{keep}[gate]\nlimits_from = "ledger"\n')
+    assert "store.keep" in desk.fails("doctor", "--compact")
+    assert desk.json("status")["limits"][0]["spent"] == "1.00"
+
+
 def test_what_windows_need_is_not_rolled_up(desk: Desk) -> None:
     """A `keep` that windows do not allow is an error that names it."""
     desk.configure(f'{CONFIG}\n[store]\nkeep = "5d"\n')

@@ -284,6 +284,13 @@ ALL = (
         "",
     ),
     Fault(
+        "compacting takes what windows need",
+        "stores/keeping.py",
+        "if before_at > min(needed, posting.at) - COMPACT_MARGIN:",
+        "if before_at > posting.at - COMPACT_MARGIN:",
+        "tests",
+    ),
+    Fault(
         "changed limits are not followed",
         "stores/keeping.py",
         "if force.version != meta.limits_version:",

@@ -7,11 +7,12 @@ from typing import Any
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE
 from spendgate.ledger import LAPSE_AFTER, Entry, Outcome, Store, Sum, Weight
+from spendgate.limits import LimitSet
 from spendgate.reservation import State
 from spendgate.stores.summing import sum_entries
 from spendgate.testing.fakeclock import START_AT
 from spendgate.testing.store_limiting import spend
-from spendgate.testing.store_setup import StoreSetup, ask, fails, held, limit, refused, standing, told, weighs
+from spendgate.testing.store_setup import SOMEBODY, StoreSetup, ask, fails, held, limit, refused, standing, told, weighs
 
 ALWAYS = 1 << 62
 GROUPS = ((), ("service",), ("resource", "service"), ("provider",), ("task", "service", "provider", "resource"))
@@ -148,6 +149,22 @@ class RecordChecks(StoreSetup):
                 store.compact(START_AT + 1, START_AT + 2)
             assert store.totals().entries == 1
             refused(store.hold(ask(5), START_AT + HOUR))
+
+    def test_compacting_keeps_what_the_longest_window_needs(self, tmp_path: Path) -> None:
+        """The longest window in force bounds what may be rolled up, as long as it needs the entries, and no longer."""
+        with self.opened(tmp_path, limit(10, "24h"), limit(10, "90d", name="long"), limit(10, "1h")) as store:
+            spend(store, 4, START_AT)
+            spend(store, 3, START_AT + 100 * DAY)
+            spend(store, 1, later := START_AT + 131 * DAY)
+            for days in (2, 40, 60, 90, 130):
+                with fails(ValueError):
+                    store.compact(START_AT + days * DAY, later)
+            assert store.totals().entries == 3
+            assert store.compact(START_AT + HOUR, later) == 1
+            assert weighs(store, later, name="long") == (4, 0)
+            anew = limit(10, "90d", per=("service",), name="anew")
+            store.apply_limits(LimitSet((anew,)), "contract", SOMEBODY, later)
+            assert weighs(store, later, "service=research", "anew") == (4, 0)
 
     def test_standings_say_what_the_next_decision_sees(self, tmp_path: Path) -> None:
         """Spent, held and headroom are those of a decision at that instant, though nothing has been booked since."""
