@@ -85,11 +85,11 @@ class Link:
         self._parked = False
 
     def _strand(self) -> None:
-        """Keeps an inherited connection from ever being closed: that would write to the parent's files."""
+        """Keeps an inherited connection and its cursor from ever being closed: the files are the parent's."""
         import ctypes
 
         if self._tables is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._tables.connection))
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._tables))
             _stranded.add(self._files[0])
         self._tables = None
 
