@@ -77,7 +77,11 @@ def by_requests_alone(url: str) -> None:
 
 def by_aiohttp(url: str) -> None:
     async def run() -> None:
-        async with aiohttp.ClientSession(headers=AGENT) as session, session.post(url + OPENAI, json=BODY) as answer:
+        more = {"x-own": "1"}
+        async with (
+            aiohttp.ClientSession(url, headers=AGENT) as session,
+            session.post(OPENAI, json=BODY, headers=more) as answer,
+        ):
             await answer.read()
 
     asyncio.run(run())
@@ -244,6 +248,13 @@ def test_free_requests_pass_without_a_configuration(
     requests.post(provider.url + "/free", json={}, timeout=5)
     with pytest.raises(ConfigError):
         requests.post("http://api.openai.com" + OPENAI, json=BODY, timeout=5)
+
+    async def below_a_base() -> None:
+        async with aiohttp.ClientSession("http://api.openai.com") as session:
+            await session.post(OPENAI, json=BODY)
+
+    with pytest.raises(ConfigError):
+        asyncio.run(below_a_base())
     assert len(provider.seen) == 1
 
 

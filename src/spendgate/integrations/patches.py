@@ -53,14 +53,18 @@ def _requests(admitting: Admitting, send: Any, instance: Any, request: Any, *arg
     return requests.send(gate, terms, instance, request, *args, method=getattr(send, "__func__", None), **kwargs)
 
 
-def _aiohttp(admitting: Admitting, send: Any, instance: Any, method: Any, url: Any, **kwargs: Any) -> Any:
-    found = admitting(str(url), kwargs.get("headers") or instance.headers)
+def _aiohttp(admitting: Admitting, send: Any, instance: Any, method: Any, str_or_url: Any, **kwargs: Any) -> Any:
+    try:
+        url = str(instance._build_url(str_or_url))  # of a session with a base URL
+    except (AttributeError, TypeError, ValueError):
+        url = str(str_or_url)
+    found = admitting(url, {**dict(instance.headers), **dict(kwargs.get("headers") or {})})
     if found is None:
-        return send(method, url, **kwargs)
+        return send(method, str_or_url, **kwargs)
     from spendgate.integrations import aiohttp
 
     gate, terms = found
-    return aiohttp.request(gate, terms, instance, send, method, url, **kwargs)
+    return aiohttp.request(gate, terms, instance, send, method, str_or_url, **kwargs)
 
 
 def _botocore(admitting: Admitting, send: Any, instance: Any, request: Any) -> Any:
