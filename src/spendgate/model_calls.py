@@ -3,11 +3,13 @@
 A framework has messages and answers where `metering` has bytes. What they ask for and bill is stated in the same words.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import Any, Literal, TypeVar
 
 from spendgate import aio
@@ -221,6 +223,12 @@ def plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json", exclude_none=True)
     return value
+
+
+def fingerprint(*content: Any) -> str:
+    """A digest of what a call sends, by which the gate knows the same request again."""
+    text = json.dumps(content, sort_keys=True, default=str, ensure_ascii=False)
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def cap(gate: Gate, asked: Asked) -> int | None:

@@ -25,7 +25,7 @@ from langchain_core.outputs import LLMResult
 from spendgate import attribution
 from spendgate.errors import RefusedError
 from spendgate.gate import Gate
-from spendgate.model_calls import ModelCall, begin, billed, is_from_provider, plain, price_of, provider_id
+from spendgate.model_calls import ModelCall, begin, billed, fingerprint, is_from_provider, plain, price_of, provider_id
 from spendgate.pricing.usage import Usage
 from spendgate.wire import openai_usage
 from spendgate.wire.cut_short import cut_short
@@ -117,12 +117,15 @@ class GateHandler(BaseCallbackHandler):
         metadata, parent, tried = table(told.get("metadata")), told.get("parent_run_id"), _attempt(told.get("tags"))
         if tried > 1 and parent is not None and parent in self._refused:
             raise self._refused[parent]
-        asked = self._asked(serialized, {**table(told.get("invocation_params")), **body}, metadata)
+        body = {**table(told.get("invocation_params")), **body}
+        asked = self._asked(serialized, body, metadata)
+        mark = fingerprint(asked.provider, asked.model, plain(body))
         sends = self._sends(serialized)
         attempt = max(attribution.current().attempt, 1) + tried - 1
         service, task = (str(metadata.get(f"spendgate_{name}") or "") for name in ("service", "task"))
         try:
-            call = begin(self.gate, asked, service=service or self.service, task=task, attempt=attempt)
+            stated = {"service": service or self.service, "task": task, "attempt": attempt, "fingerprint": mark}
+            call = begin(self.gate, asked, **stated)
         except RefusedError as refused:
             self._remember(parent, refused)
             raise

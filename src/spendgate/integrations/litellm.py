@@ -25,6 +25,7 @@ from spendgate.errors import SpendgateError, SpendLimitError
 from spendgate.gate import Gate
 from spendgate.integrations.litellm_streams import is_stream, tapped
 from spendgate.integrations.litellm_words import Asking, asking, read_whole
+from spendgate.integrations.passing import passing
 from spendgate.model_calls import ModelCall, begin, begin_async, refusal, send, send_async, told
 
 log = logging.getLogger("spendgate")
@@ -254,7 +255,7 @@ def _gated(gate: Gate, name: str, original: Callable[..., Any]) -> Callable[...,
         wanted, start = _wanted(gate, name, given), functools.partial(_start, gate)
 
         def sending() -> Any:
-            with _covered(_Cover()):
+            with _covered(_Cover()), passing():
                 return original(**wanted.kwargs)
 
         call, result = send(gate.clock, lambda _: start(wanted, given), sending, wanted.retries)
@@ -273,7 +274,7 @@ def _gated(gate: Gate, name: str, original: Callable[..., Any]) -> Callable[...,
         wanted, start = _wanted(gate, name, given), functools.partial(_start_async, gate)
 
         async def sending() -> Any:
-            with _covered(_Cover()):
+            with _covered(_Cover()), passing():
                 return await original(**wanted.kwargs)
 
         call, result = await send_async(gate.clock, lambda _: start(wanted, given), sending, wanted.retries)
@@ -325,13 +326,13 @@ def _outward(error: SpendgateError) -> BaseException:
 
 def _start(gate: Gate, wanted: Asking, given: dict[str, Any]) -> ModelCall:
     try:
-        return begin(gate, wanted.asked, **_for_whom(given))
+        return begin(gate, wanted.asked, fingerprint=wanted.fingerprint, **_for_whom(given))
     except SpendgateError as error:
         raise _outward(error) from None
 
 
 async def _start_async(gate: Gate, wanted: Asking, given: dict[str, Any]) -> ModelCall:
     try:
-        return await begin_async(gate, wanted.asked, **_for_whom(given))
+        return await begin_async(gate, wanted.asked, fingerprint=wanted.fingerprint, **_for_whom(given))
     except SpendgateError as error:
         raise _outward(error) from None

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from spendgate.integrations.litellm_words import Asking, read_stream
+from spendgate.integrations.passing import passing
 from spendgate.model_calls import ModelCall, told
 from spendgate.wire.exchange import Answer
 
@@ -71,7 +72,8 @@ class _Reading:
     def __next__(self) -> Any:
         self.spendgate_reading = True
         try:
-            chunk = super().__next__()  # type: ignore[misc]
+            with passing():  # some are only sent now
+                chunk = super().__next__()  # type: ignore[misc]
         except BaseException as fault:
             self.spendgate_end(fault)
             raise
@@ -81,7 +83,8 @@ class _Reading:
     async def __anext__(self) -> Any:
         self.spendgate_reading = True
         try:
-            chunk = await super().__anext__()  # type: ignore[misc]
+            with passing():
+                chunk = await super().__anext__()  # type: ignore[misc]
         except BaseException as fault:
             await told(self.spendgate_end, fault)
             raise

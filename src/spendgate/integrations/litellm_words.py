@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from spendgate.gate import Gate
-from spendgate.model_calls import cap, plain, provider_id
+from spendgate.model_calls import cap, fingerprint, plain, provider_id
 from spendgate.pricing.usage import Usage
 from spendgate.wire.apis import named
 from spendgate.wire.exchange import Answer, Asked, Request
@@ -30,6 +30,7 @@ class Asking:
     kwargs: dict[str, Any]
     retries: int = 0
     usage_added: bool = False
+    fingerprint: str = ""
 
 
 def asking(gate: Gate, name: str, given: dict[str, Any]) -> Asking:
@@ -63,7 +64,13 @@ def asking(gate: Gate, name: str, given: dict[str, Any]) -> Asking:
         ]  # LiteLLM takes the first that is there
         retries = next((count for count in told if count is not None), SDK_RETRIES if by_sdk else 0)
         kwargs |= {key: 0 for key in ("num_retries", "max_retries") if key in given or key == "max_retries"}
-    return Asking(asked, kwargs, retries, usage_added)
+    return Asking(asked, kwargs, retries, usage_added, fingerprint(name.removeprefix("a"), url, _content(body)))
+
+
+def _content(body: dict[str, Any]) -> dict[str, Any]:
+    """What a request says to the model, without what says how and for whom LiteLLM makes it."""
+    left_out = ("api_key", "client", "extra_headers", "headers", "max_retries", "num_retries", "timeout", "user")
+    return {key: value for key, value in body.items() if key not in left_out and "metadata" not in key}
 
 
 def read_whole(wanted: Asking, result: Any) -> Answer:

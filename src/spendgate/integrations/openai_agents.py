@@ -14,11 +14,13 @@ from agents import Model, ModelProvider, ModelResponse, MultiProvider
 
 from spendgate import attribution
 from spendgate.gate import Gate
+from spendgate.integrations.passing import passing
 from spendgate.model_calls import (
     ModelCall,
     begin_async,
     billed,
     cap,
+    fingerprint,
     is_from_provider,
     plain,
     provider_id,
@@ -73,25 +75,31 @@ class GatedModel(Model):
         self.provider = provider
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        answer: ModelResponse
         given = {**dict(zip(NAMES, args, strict=False)), **kwargs}
         model, retries = self._sender()
-        asked = self._asked(model, given)
-        ask = partial(model.get_response, **given)
-        call, answer = await send_async(self.gate.clock, partial(self._start, asked), ask, retries)
+        asked, mark = self._asked(model, given)
+
+        async def ask() -> ModelResponse:
+            with passing():
+                answer: ModelResponse = await model.get_response(**given)
+                return answer
+
+        call, answer = await send_async(self.gate.clock, partial(self._start, asked, mark), ask, retries)
         await told(call.answered, partial(_answer, asked, answer))
         return answer
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         given = {**dict(zip(NAMES, args, strict=False)), **kwargs}
         model, retries = self._sender()
-        asked = replace(self._asked(model, given), streams=True)
+        asked, mark = self._asked(model, given)
+        asked = replace(asked, streams=True)
 
         async def ask() -> tuple[Any, Any]:
             events = model.stream_response(**given)
-            return events, await anext(events, None)
+            with passing():
+                return events, await anext(events, None)
 
-        call, (events, event) = await send_async(self.gate.clock, partial(self._start, asked), ask, retries)
+        call, (events, event) = await send_async(self.gate.clock, partial(self._start, asked, mark), ask, retries)
         reading, complete = Responses().reading(asked, {}), False
         try:
             while event is not None:
@@ -124,9 +132,9 @@ class GatedModel(Model):
         if cleanup is not None:
             await cleanup(owner)
 
-    async def _start(self, asked: Asked, tried: int) -> ModelCall:
+    async def _start(self, asked: Asked, mark: str, tried: int) -> ModelCall:
         attempt = max(attribution.current().attempt, 1) + tried
-        return await begin_async(self.gate, asked, service=self.service, attempt=attempt)
+        return await begin_async(self.gate, asked, service=self.service, attempt=attempt, fingerprint=mark)
 
     def _sender(self) -> tuple[Any, int]:
         """The model as it sends once, and how often its client would have sent again."""
@@ -138,8 +146,8 @@ class GatedModel(Model):
         model._client = client.with_options(max_retries=0)
         return model, retries
 
-    def _asked(self, model: Any, given: dict[str, Any]) -> Asked:
-        """What a request asks for; where nobody caps its output, it is capped."""
+    def _asked(self, model: Any, given: dict[str, Any]) -> tuple[Asked, str]:
+        """What a request asks for, and its fingerprint; where nobody caps its output, it is capped."""
         settings = given["model_settings"]
         name = str(getattr(model, "model", ""))
         whose = "openai"
@@ -160,12 +168,13 @@ class GatedModel(Model):
         }
         provider = self.provider or provider_id(whose, url)
         asked = Responses().asked(provider, Request("POST", "https://agents.invalid/v1/responses"), body)
+        mark = fingerprint(provider, url, body)
         if asked.max_output_tokens is not None:
-            return asked
+            return asked, mark
         most = cap(self.gate, asked)
         if most is not None:
             given["model_settings"] = replace(settings, max_tokens=most)
-        return replace(asked, max_output_tokens=most or self.gate.default_output_tokens)
+        return replace(asked, max_output_tokens=most or self.gate.default_output_tokens), mark
 
 
 def _sends_once() -> bool:

@@ -20,11 +20,13 @@ from pydantic_ai.settings import ModelSettings
 from spendgate import attribution
 from spendgate.errors import AmountError
 from spendgate.gate import Gate
+from spendgate.integrations.passing import passing
 from spendgate.model_calls import (
     ModelCall,
     begin_async,
     billed,
     cap,
+    fingerprint,
     is_from_provider,
     provider_id,
     send_async,
@@ -68,8 +70,13 @@ class GatedModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         asked, settings, retries = self._asked(messages, model_settings, model_request_parameters)
-        ask = partial(self.wrapped.request, messages, settings, model_request_parameters)
-        call, answer = await send_async(self.gate.clock, partial(self._start, asked), ask, retries)
+
+        async def ask() -> ModelResponse:
+            with passing():
+                return await self.wrapped.request(messages, settings, model_request_parameters)
+
+        start = partial(self._start, asked, _mark(asked, messages, model_request_parameters))
+        call, answer = await send_async(self.gate.clock, start, ask, retries)
         await told(call.answered, partial(_answer, asked, answer))
         return answer
 
@@ -86,9 +93,11 @@ class GatedModel(WrapperModel):
 
             async def ask() -> StreamedResponse:
                 given = (messages, settings, model_request_parameters, run_context)
-                return await stack.enter_async_context(self.wrapped.request_stream(*given))
+                with passing():
+                    return await stack.enter_async_context(self.wrapped.request_stream(*given))
 
-            call, stream = await send_async(self.gate.clock, partial(self._start, asked), ask, retries)
+            start = partial(self._start, asked, _mark(asked, messages, model_request_parameters))
+            call, stream = await send_async(self.gate.clock, start, ask, retries)
             try:
                 yield stream
             except BaseException as fault:
@@ -101,15 +110,20 @@ class GatedModel(WrapperModel):
     async def compact_messages(self, request_context: Any, *, instructions: str | None = None) -> ModelResponse:
         context = request_context
         asked, _, _ = self._asked(context.messages, context.model_settings, context.model_request_parameters)
-        ask = partial(self.wrapped.compact_messages, context, instructions=instructions)
-        call, answer = await send_async(self.gate.clock, partial(self._start, asked), ask, 0)
+
+        async def ask() -> ModelResponse:
+            with passing():
+                return await self.wrapped.compact_messages(context, instructions=instructions)
+
+        call, answer = await send_async(self.gate.clock, partial(self._start, asked, ""), ask, 0)
         await told(call.answered, partial(_answer, asked, answer))
         return answer
 
     async def batch_create(self, requests: Sequence[Any]) -> Any:
-        calls = [await self._start(self._asked_in_batch(request), 0) for request in requests]
+        calls = [await self._start(self._asked_in_batch(request), "", 0) for request in requests]
         try:
-            batch = await self.wrapped.batch_create(requests)
+            with passing():
+                batch = await self.wrapped.batch_create(requests)
         except BaseException as fault:
             for call in calls:
                 await told(call.failed, fault)
@@ -118,9 +132,9 @@ class GatedModel(WrapperModel):
             await told(call.answered, partial(Answer, "held", reason="a batch counts whole"))
         return batch
 
-    async def _start(self, asked: Asked, tried: int) -> ModelCall:
+    async def _start(self, asked: Asked, mark: str, tried: int) -> ModelCall:
         attempt = max(attribution.current().attempt, 1) + tried
-        return await begin_async(self.gate, asked, service=self.service, attempt=attempt)
+        return await begin_async(self.gate, asked, service=self.service, attempt=attempt, fingerprint=mark)
 
     def _asked(
         self, messages: list[ModelMessage], given: ModelSettings | None, parameters: ModelRequestParameters
@@ -164,6 +178,18 @@ class GatedModel(WrapperModel):
         size = sizing.text(getattr(request, "body", "")) or None
         most = self.gate.default_output_tokens
         return Asked("pydantic_ai", provider, self.wrapped.model_name, "paid", size, most, batch=True)
+
+
+def _mark(asked: Asked, messages: list[ModelMessage], parameters: ModelRequestParameters) -> str:
+    """The fingerprint of a request: of what the model reads, not of when and in which run it was written."""
+    read = ("content", "args", "tool_name", "instructions")
+    parts = [
+        [[getattr(part, name, None) for name in read] for part in message.parts]
+        + [getattr(message, "instructions", "")]
+        for message in messages
+    ]
+    tools = [tool.name for tool in (*parameters.function_tools, *parameters.output_tools)]
+    return fingerprint(asked.provider, asked.model, parts, tools)
 
 
 def _input(provider: str, model: str, messages: list[ModelMessage], parameters: ModelRequestParameters) -> int | None:
