@@ -19,6 +19,7 @@ TABLES = (
     "tests/test_limits.py",
     "tests/test_reservation.py",
     "tests/stores/test_contract.py",
+    "tests/gate/test_tasks.py",
 )
 HUNT = [sys.executable, "-m", "tests.mutants.hunt"]
 EXAMPLES = 1000

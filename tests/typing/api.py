@@ -60,6 +60,39 @@ def clients(gate: spendgate.Gate, client: openai.OpenAI) -> None:
     spendgate.uninstrument()
 
 
+def jobs(gate: spendgate.Gate) -> str:
+    """Tasks, requests for more, and what their refusals say."""
+    with gate.task("t-1", retry_budget="0.25", budget=Decimal(2), tiers=["*haiku*", "*opus*"]) as task:
+        try:
+            gate.reserve(resource="clearbit.enrich", attempt=2, fingerprint="0123abcd")
+        except spendgate.RetryBudgetError as refused:
+            left: Decimal = refused.budget - refused.spent - refused.held
+            print(refused.task, left, refused.requested)
+        except spendgate.TierLockedError as locked:
+            number: int | None = locked.escalation
+            print(locked.task, locked.locked, locked.requested, number)
+        except spendgate.LoopError as loop:
+            print(loop.service, loop.count, loop.window_s, loop.frees_at)
+
+        def decide(asked: spendgate.Escalation) -> bool:
+            return asked.budget < 10**9 and asked.to != "claude-opus-4-6"
+
+        try:
+            with gate.escalate(
+                task, to="claude-opus-4-6", budget="1.00", reason="why", wait=60, approve=decide
+            ) as more:
+                more.end()
+        except spendgate.EscalationError as no:
+            print(no.state, no.by, no.answer)
+        except spendgate.TaskError as wrong:
+            print(wrong.task, wrong.reason)
+        token: str = task.token
+    with gate.task(token=token) as joined:
+        again: spendgate.Task = joined
+        gate.end_task(again.id)
+    return token
+
+
 def refusals(gate: spendgate.Gate) -> float | None:
     """Every error has typed fields."""
     try:
@@ -88,4 +121,9 @@ async def awaited() -> None:
         async def enrich(record_id: int) -> str:
             return str(record_id)
 
-        print((await enrich(4711)).upper(), await gate.status())
+        async with gate.task("t-1", retry_budget="0.25") as task:
+            more = await gate.escalate(task, to="claude-opus-4-6", budget="1.00")
+            async with more:
+                await more.end()
+        await gate.end_task("t-1")
+        print((await enrich(4711)).upper(), await gate.status(), task.token)
