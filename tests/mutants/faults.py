@@ -15,6 +15,12 @@ class Fault:
     caught_by: Literal["model", "tests"] = "model"
 
 
+_CHECKED = '        state = after(entry.state, "settle", entry.id)\n'
+_USED = (
+    "        used = entry.tariff_units if outcome.tariff_units is None else outcome.tariff_units\n"
+    "        self._move_tariff(entry, used - entry.tariff_units)\n"
+)
+
 NAMED = (
     Fault(
         "a limit admits one part more",
@@ -183,6 +189,13 @@ ALL = (
         "        return entry\n",
     ),
     Fault(
+        "a settle that fails moves the position in a tariff",
+        "stores/posting.py",
+        _CHECKED + _USED,
+        _USED + _CHECKED,
+        "tests",
+    ),
+    Fault(
         "a tariff stays in the wrong month when the clock is set back",
         "stores/setback.py",
         "    if wrong != right:\n",
@@ -310,20 +323,8 @@ ALL = (
         "            pass\n",
         "tests",
     ),
-    Fault(
-        "warnings fire at every call",
-        "admission.py",
-        "                counter.warned |= bit\n",
-        "",
-        "tests",
-    ),
-    Fault(
-        "every refusal is told",
-        "stores/telling.py",
-        "if begins_episode(counter, kind):",
-        "if kind:",
-        "tests",
-    ),
+    Fault("warnings fire at every call", "admission.py", "                counter.warned |= bit\n", "", "tests"),
+    Fault("every refusal is told", "stores/telling.py", "if begins_episode(counter, kind):", "if kind:", "tests"),
     Fault(
         "small calls end the episode of a large one",
         "admission.py",

@@ -266,6 +266,17 @@ class ReservationChecks(StoreSetup):
             store.settle(second.id, Outcome(tariff_units=1), START_AT)
             assert [held(store.hold(_call(), START_AT)).weight.usd for _ in range(2)] == [0, 4]
 
+    def test_a_settle_that_fails_keeps_its_place_in_the_tariff(self, tmp_path: Path) -> None:
+        """The word that comes after a void, or differs from the first one, takes no part of the free tier."""
+        with self.opened(tmp_path) as store:
+            voided, settled = (held(store.hold(_call(), START_AT)).id for _ in range(2))
+            store.void(voided, START_AT)
+            store.settle(settled, Outcome(), START_AT)
+            for name in (voided, settled):
+                with fails(ReservationStateError):
+                    store.settle(name, Outcome(tariff_units=3), START_AT)
+            assert [held(store.hold(_call(), START_AT)).weight.usd for _ in range(2)] == [0, 4]
+
     def test_a_refused_call_takes_no_place_in_the_tariff(self, tmp_path: Path) -> None:
         """Only what is admitted moves the position."""
         with self.opened(tmp_path, limit(3)) as store:
