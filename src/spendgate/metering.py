@@ -152,10 +152,8 @@ class Metered:
         """An answer has begun; names of headers are in lower case. Whether its body is to be handed to `feed`."""
         if self._card is not None and self._reservation is not None:
             self._ended = True
-            if status in self._card.unbilled_statuses:
-                self._reservation.void_quietly()
-            else:
-                self._reservation.settle_quietly()
+            unbilled = status in self._card.unbilled_statuses
+            _quietly(self._reservation.void_quietly if unbilled else self._reservation.settle_quietly)
         elif self._asked is not None and (self._reservation is not None or self._asked.kind == "collects"):
             self._reader = answer_reader(self._asked, status, headers)
         return self._reader is not None

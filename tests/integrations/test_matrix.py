@@ -364,3 +364,14 @@ async def _failing_async(world: World, stream: bool) -> None:
     async with world.kind.streaming_async(world.client) as chunks:
         async for _ in chunks:
             raise ReaderError
+
+
+@each
+def test_a_client_that_is_wrapped_twice_is_asked_once(
+    world_of: MakeWorld, name: str, is_async: bool, stream: bool
+) -> None:
+    """Two gates of one client are one gate: one request, one entry."""
+    world = world_of(name, is_async)
+    world.client = world.gate.wrap(world.client, provider="openai" if world.kind.path == OPENAI else "anthropic")
+    run(world, stream, is_async)
+    assert (world.sent, world.states()) == (1, ["settled"])

@@ -13,7 +13,7 @@ from typing import Any
 from spendgate.aio import in_thread
 from spendgate.errors import SpendgateError
 from spendgate.gate import Gate
-from spendgate.integrations.passing import passing
+from spendgate.integrations.passing import is_passing, passing
 from spendgate.integrations.refusal import ERROR, answer_to
 from spendgate.metering import Metered, Terms
 from spendgate.wire.exchange import Request
@@ -151,6 +151,8 @@ def _transport_class(kit: _Kit, library: Any) -> Any:
             self._terms = terms
 
         def handle_request(self, request: Any) -> Any:
+            if is_passing():
+                return self._inner.handle_request(request)
             stated = kit.stated(request)
             try:
                 metered = Metered(self._gate, stated, self._terms)
@@ -208,6 +210,8 @@ def _async_transport_class(kit: _Kit, library: Any) -> Any:
             self._terms = terms
 
         async def handle_async_request(self, request: Any) -> Any:
+            if is_passing():
+                return await self._inner.handle_async_request(request)
             stated = kit.stated(request)
             try:
                 metered = Metered(self._gate, stated, self._terms)
