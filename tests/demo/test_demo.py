@@ -14,7 +14,20 @@ from spendgate.cli.demo.api import PRICES, Charge, PaidApi
 from spendgate.cli.demo.closing import CODE, KEPT
 from spendgate.cli.demo.lines import lines, others, plain
 from spendgate.cli.demo.running import DemoError, Night, Outcome
-from spendgate.cli.demo.story import BEGINS_AT, DEFENCES, HAIKU, LIMITS, MAIL_AT, NOTHING, POISONED, PROVIDER, WORKERS
+from spendgate.cli.demo.story import (
+    BEGINS_AT,
+    DEFENCES,
+    HAIKU,
+    LIMITS,
+    LOOPS,
+    MAIL_AT,
+    NOTHING,
+    POISONED,
+    PROVIDER,
+    RETRIES,
+    TIER,
+    WORKERS,
+)
 from spendgate.clock import HOUR, MINUTE, SECOND
 from spendgate.config import read
 from spendgate.ledger import Event
@@ -45,8 +58,9 @@ def dollars(text: str) -> float:
 def test_the_first_minutes_are_played() -> None:
     """Without the gate the bill grows on, with it the runaway is refused below $5.00 and nobody else is."""
     result, said = play("--quick", "--speed", "600")
-    free, gated = result["nights"]
-    assert [night["defence"] for night in result["nights"]] == ["nothing", "limits"]
+    free, gated, *cures = result["nights"]
+    names = [night["defence"] for night in result["nights"]]
+    assert names == ["nothing", "limits", "retries", "tier", "loops"]
     assert dollars(free["billed_usd"]) > 5 * dollars(gated["billed_usd"])
     assert free["ledger_usd"] is None
     assert gated["ledger_usd"] == gated["billed_usd"]
@@ -54,7 +68,14 @@ def test_the_first_minutes_are_played() -> None:
     assert 4 < dollars(gated["lines"][0]["billed_usd"]) <= 5
     assert gated["lines"][0]["by"] == "hourly"
     assert gated["refused"] > 0
-    for night in (free, gated):
+    for night, billed, calls in zip(cures, ("0.0875", "0.0875", "2.9707"), (5, 5, 16), strict=True):
+        (line,) = night["lines"]
+        assert (line["billed_usd"], line["calls"]) == (billed, calls)
+        assert line["stopped_at"] < "2026-11-12T01:15"
+        assert dollars(night["billed_usd"]) == pytest.approx(dollars(billed) + 0.35)  # not one call after the stop
+        assert night["ledger_usd"] == night["billed_usd"]
+        assert night["refused"] > 0
+    for night in (free, gated, *cures):
         assert night["others"] == {"answered": 20, "refused": 0, "failed": 0, "billed_usd": "0.35"}
     assert "01:00  with spendgate" in said
 
@@ -76,7 +97,9 @@ def test_the_gated_night_is_kept(tmp_path: Path) -> None:
 def test_the_whole_night_is_played() -> None:
     """The night costs what the incident did, and with the gate no more than $15.00 for the runaway."""
     result, _ = play()
-    free, gated = result["nights"]
+    free, gated, *cures = result["nights"]
+    assert [dollars(night["lines"][0]["billed_usd"]) for night in cures] == [0.0875, 0.0875, 2.9707]
+    assert all(dollars(night["billed_usd"]) < dollars(night["lines"][0]["billed_usd"]) + 2.2 for night in cures)
     assert 850 < dollars(free["billed_usd"]) < 980
     assert gated["ledger_usd"] == gated["billed_usd"]
     assert [line["by"] for line in gated["lines"]] == ["hourly", "six-hourly"]
@@ -172,7 +195,11 @@ def test_the_lines_shown_are_the_lines_that_run() -> None:
 
 
 def test_every_defence_has_a_sound_configuration() -> None:
-    """The configurations of the demo say what the incident's cure says, and a total."""
+    """The configurations of the demo say what the incident's cure says, and a total; the others have no limit."""
+    for cure in (RETRIES, TIER, LOOPS):
+        assert read(cure.config).limits.limits == ()
+    assert read(RETRIES.config).rules.retry_budget == USD // 4
+    assert (read(LOOPS.config).rules.same_request, read(LOOPS.config).rules.within) == (10, 5 * MINUTE)
     assert [defence.name for defence in DEFENCES if not defence.config] == [NOTHING.name]
     found = {limit.name: (limit.amount, str(limit.window), limit.per) for limit in read(LIMITS.config).limits.limits}
     per = ("service",)
@@ -211,6 +238,15 @@ def test_a_line_counts_until_its_first_stop() -> None:
     (line,) = lines(outcome())
     assert (line.name, line.usd, line.calls, line.by) == ("$5 an hour per service", 5 * USD, 5, "hourly")
     assert line.stopped_at == BEGINS_AT + 4 * MINUTE
+
+
+def test_a_defence_alone_counts_until_its_first_refusal() -> None:
+    """With one defence alone the row has what was billed until the worker was first refused, and what refused it."""
+    tallies = {name: {"answered": 4, "refused": 9, "malformed": 0, "failed": 0, "refused_at": 0} for name in WORKERS}
+    tallies["research"]["refused_at"] = BEGINS_AT + 2 * MINUTE
+    (line,) = lines(outcome(defence=TIER, events=(), tallies=tallies))
+    assert (line.name, line.by) == (TIER.line, "tier lock")
+    assert (line.usd, line.calls, line.stopped_at) == (3 * USD, 3, BEGINS_AT + 2 * MINUTE)
 
 
 def test_without_a_gate_the_mail_is_the_stop() -> None:

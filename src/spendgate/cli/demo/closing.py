@@ -34,8 +34,10 @@ def report(outcomes: Sequence[Outcome], speed: float) -> None:
     show(table(COLUMNS, [_row(outcome, line) for outcome in outcomes for line in lines(outcome)], indent="  "))
     show()
     for outcome in outcomes:
-        for sentence in _facts(outcome):
+        for sentence in _facts(outcome) if not outcome.defence.line else []:
             show(sentence)
+    for sentence in _together([outcome for outcome in outcomes if outcome.defence.line]):
+        show(sentence)
     show()
     show("What it took in each worker, around the line that was there:")
     show()
@@ -48,10 +50,21 @@ def report(outcomes: Sequence[Outcome], speed: float) -> None:
 def _row(outcome: Outcome, line: Line) -> list[str]:
     billed = click.style(cents(line.usd), bold=True, fg="red" if outcome.ledger_usd is None else "green")
     if line.by:
-        by = f"spendgate, limit {line.by}"
+        by = f"spendgate, {line.by}" if outcome.defence.line else f"spendgate, limit {line.by}"
     else:
         by = "the daily mail" if line.stopped_at >= MAIL_AT else "the end of --quick"
     return [line.name, billed, f"{line.calls:,}", hour(line.stopped_at), by]
+
+
+def _together(alone: Sequence[Outcome]) -> list[str]:
+    """What is to be said of the nights with one defence alone; each one where it did not go as it should."""
+    refused = sum(outcome.tallies[RUNAWAY]["refused"] for outcome in alone)
+    if all(outcome.agree and others(outcome).unharmed for outcome in alone):
+        asked = counted(refused, "more time")
+        return [
+            f"- With one defence alone, and no limit, the loop asked {asked} in three nights: all of this holds too."
+        ]
+    return [f"  {outcome.defence.line}: {fact}" for outcome in alone for fact in _facts(outcome)[1:]]
 
 
 def _facts(outcome: Outcome) -> list[str]:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from spendgate.cli.printing import iso, json_option, print_json, say
+from spendgate.clock import SystemClock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spendgate.cli.demo.running import Outcome
     from spendgate.cli.demo.screen import Screen
+    from spendgate.cli.demo.story import Defence
 
 SPEED = 1_200.0
 
@@ -40,8 +44,9 @@ def demo(ctx: click.Context, speed: float, quick: bool, keep: Path | None, as_js
       spendgate demo --keep night && spendgate --config night/spendgate.toml status
 
     A paid API on loopback and six worker processes play the night that cost $912: at 01:02 one worker is sent a
-    malformed answer and retries for ever, on dearer and dearer models. First without a gate, then with one. Nothing
-    leaves this machine, and every figure is what happened.
+    malformed answer and retries for ever, on dearer and dearer models. First without a gate, then with one: with
+    limits, and with the retry budget, the locked model or loop detection alone. Nothing leaves this machine, and
+    every figure is what happened.
     """  # noqa: D301 - click reads the \b itself
     from rich.console import Console
 
@@ -71,20 +76,40 @@ def demo(ctx: click.Context, speed: float, quick: bool, keep: Path | None, as_js
 
 
 def _play(screen: "Screen", speed: float, until_at: int, keep: Path | None) -> "list[Outcome]":
-    from spendgate.cli.demo.running import Night
-    from spendgate.cli.demo.story import DEFENCES
+    from spendgate.cli.demo.story import ALONE, TOGETHER
 
-    outcomes = []
-    for defence in DEFENCES:
-        screen.begin(defence)
-        with ExitStack() as stack:
+    return [
+        *_play_at_once(ALONE, screen, speed, until_at, keep),
+        *_play_at_once(TOGETHER, screen, speed, until_at, keep),
+    ]
+
+
+def _play_at_once(
+    defences: "Sequence[Defence]", screen: "Screen", speed: float, until_at: int, keep: Path | None
+) -> "list[Outcome]":
+    """Plays nights at the same time, each with an API, workers and a ledger of its own."""
+    from spendgate.cli.demo.running import LOOK_EVERY_S, Night
+    from spendgate.cli.demo.story import LIMITS
+
+    with ExitStack() as stack:
+        nights = []
+        for defence in defences:
+            screen.begin(defence)
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="spendgate-demo-")))
-            if keep is not None and defence.config:
+            if keep is not None and defence == LIMITS:
                 keep.mkdir(parents=True, exist_ok=True)
                 folder = keep
-            night = stack.enter_context(Night(defence, folder, speed, until_at))
-            for seen in iter(night.watch, []):
-                screen.show(seen[0])
-            screen.show(night.look())
-            outcomes.append(night.outcome())
-    return outcomes
+            nights.append(stack.enter_context(Night(defence, folder, speed, until_at)))
+        for night in nights:
+            night.begin()
+        running = list(nights)
+        while running:
+            SystemClock().sleep(LOOK_EVERY_S)
+            for night in list(running):
+                for seen in night.watch():
+                    screen.show(night.defence, seen)
+                    break
+                else:
+                    running.remove(night)
+                    screen.show(night.defence, night.look())
+        return [night.outcome() for night in nights]

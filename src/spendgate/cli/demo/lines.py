@@ -45,6 +45,10 @@ def lines(outcome: Outcome) -> list[Line]:
     if outcome.ledger_usd is None:
         spent = sum(charge.usd for charge in charges)
         return [Line("nothing", spent, len(charges), outcome.ended_at, "")]
+    if outcome.defence.line:
+        stopped_at = outcome.tallies[RUNAWAY].get("refused_at", 0) or outcome.ended_at
+        before = [charge.usd for charge in charges if charge.at <= stopped_at]
+        return [Line(outcome.defence.line, sum(before), len(before), stopped_at, outcome.defence.by)]
     found: dict[str, Line] = {}
     for event in outcome.events:
         if event.kind == "blocked" and event.scope == SCOPE and event.limit not in found:

@@ -67,7 +67,7 @@ class Outcome:
 
 
 class Night:
-    """The processes of one night. Leaving the block ends those that are still there, whatever happened.
+    """The processes of one night, ready to begin. Leaving the block ends those that are still there, whatever happened.
 
     Raises:
         DemoError: a process did not come up, or ended before its time.
@@ -98,19 +98,25 @@ class Night:
     def _start(self, stack: ExitStack) -> None:
         config = self._configured()
         provider = self._spawn(stack, "api")
-        self._workers = {name: self._spawn(stack, "worker", name, str(config or "")) for name in WORKERS}
-        port = self._heard(provider)["port"]
+        flags = [name for name in ("tasks", "fingerprints") if getattr(self.defence, name)]
+        self._workers = {name: self._spawn(stack, "worker", name, str(config or ""), *flags) for name in WORKERS}
+        self._port = self._heard(provider)["port"]
         for worker in self._workers.values():
             self._heard(worker)
-        self.clock = FastClock(BEGINS_AT, self.speed, SystemClock().now() + LEAD)
         if config is not None:
-            self._gate = open_gate(config, clock=self.clock, env={})
+            self._gate = open_gate(config, clock=FastClock(BEGINS_AT, 0), env={})
             stack.callback(self._gate.close)
+        self._api = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
+        stack.callback(self._api.close)
+
+    def begin(self) -> None:
+        """Lets the time of the night run."""
+        self.clock = FastClock(BEGINS_AT, self.speed, SystemClock().now() + LEAD)
+        if self._gate is not None:
+            self._gate.clock = self.clock
         times = {"origin_at": BEGINS_AT, "speed": self.speed, "started_at": self.clock.started_at}
         for process in self.processes:
-            self._tell(process, port=port, until_at=self.until_at, **times)
-        self._api = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
-        stack.callback(self._api.close)
+            self._tell(process, port=self._port, until_at=self.until_at, **times)
 
     def _configured(self) -> Path | None:
         if not self.defence.config:
@@ -162,8 +168,7 @@ class Night:
         return None not in codes
 
     def watch(self) -> "list[Seen]":
-        """What is to be seen now, after a moment's wait; empty when the night is over."""
-        SystemClock().sleep(LOOK_EVERY_S)
+        """What is to be seen now; empty when the night is over."""
         late_at = self.until_at + int(PATIENCE_S * SECOND * self.speed)
         if self.clock.now() > late_at:
             raise DemoError(f"the workers did not come home within {PATIENCE_S} s: {self._complaints()}")
@@ -178,6 +183,8 @@ class Night:
     def _state(self) -> str:
         if self._gate is None:
             return ""
+        if self.defence.line:
+            return f"{self.defence.by.capitalize()} stands alone before {RUNAWAY}"
         for status in self._gate.status():
             if status.blocked_since is not None and RUNAWAY in status.scope:
                 return f"Limit {status.limit!r} has blocked {RUNAWAY} since {status.blocked_since:%H:%M}"

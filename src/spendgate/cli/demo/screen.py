@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-TITLES = {"nothing": "without a gate", "limits": "with spendgate"}
+TITLES = {
+    "nothing": "without a gate",
+    "limits": "with spendgate",
+    "retries": "retry budget",
+    "tier": "tier lock",
+    "loops": "loop detection",
+}
+"""What the nights are called. The last three have one defence each, and no limit."""
 SPARKS = 30
 BAR = 50
 
@@ -24,8 +31,8 @@ class Screen(Protocol):
     def begin(self, defence: Defence) -> None:
         """A night begins: its processes are being started."""
 
-    def show(self, seen: Seen) -> None:
-        """This is to be seen now."""
+    def show(self, defence: Defence, seen: Seen) -> None:
+        """This is to be seen now of a night."""
 
     def close(self) -> None:
         """No more will come."""
@@ -36,22 +43,20 @@ class PlainScreen:
 
     def __init__(self, console: "Console") -> None:
         self._console = console
-        self._title = ""
-        self._next_at = BEGINS_AT
+        self._next_at: dict[str, int] = {}
 
     def begin(self, defence: Defence) -> None:
         """Announces a night."""
-        self._title, self._next_at = TITLES[defence.name], BEGINS_AT + HOUR
-        self._console.print(f"{hour(BEGINS_AT)}  {self._title}: a paid API and six workers start")
+        self._next_at[defence.name] = BEGINS_AT + HOUR
+        self._console.print(f"{hour(BEGINS_AT)}  {TITLES[defence.name]}: a paid API and six workers start")
 
-    def show(self, seen: Seen) -> None:
+    def show(self, defence: Defence, seen: Seen) -> None:
         """Writes a line when an hour is over."""
-        if seen.at >= self._next_at:
-            self._next_at += HOUR
+        if seen.at >= self._next_at[defence.name]:
+            self._next_at[defence.name] += HOUR
             state = f"  {seen.state}" if seen.state else ""
-            self._console.print(
-                f"{hour(seen.at)}  {self._title}: {cents(seen.usd)}, {seen.calls:,} calls{state}", soft_wrap=True
-            )
+            text = f"{hour(seen.at)}  {TITLES[defence.name]}: {cents(seen.usd)}, {seen.calls:,} calls{state}"
+            self._console.print(text, soft_wrap=True)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -62,6 +67,7 @@ class _Track:
     """What was seen of one night, and the highest bill in each of its stretches."""
 
     seen: Seen
+    is_gated: bool = False
     heights: list[int] = field(default_factory=lambda: [0] * SPARKS)
 
 
@@ -80,13 +86,14 @@ class LiveScreen:
 
     def begin(self, defence: Defence) -> None:
         """Adds a night."""
-        self._playing = defence.name
-        self._tracks[defence.name] = _Track(Seen(BEGINS_AT, 0, 0))
+        if not self._playing or defence.config == "" or not self._tracks[self._playing].is_gated:
+            self._playing = defence.name
+        self._tracks[defence.name] = _Track(Seen(BEGINS_AT, 0, 0), is_gated=bool(defence.config))
         self._live.update(self._drawn(), refresh=True)
 
-    def show(self, seen: Seen) -> None:
-        """Draws a moment of the night."""
-        track = self._tracks[self._playing]
+    def show(self, defence: Defence, seen: Seen) -> None:
+        """Draws a moment of a night."""
+        track = self._tracks[defence.name]
         track.seen = seen
         stretch = (seen.at - BEGINS_AT) * SPARKS // (self._until_at - BEGINS_AT + MINUTE)
         track.heights[stretch] = seen.usd

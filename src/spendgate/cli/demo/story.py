@@ -52,10 +52,18 @@ def route(attempt: int) -> Request:
 
 @dataclass(frozen=True, slots=True)
 class Defence:
-    """Something that may stand between the loop and the money. `config` is its spendgate.toml, empty for none."""
+    """Something that may stand between the loop and the money. `config` is its spendgate.toml, empty for none.
+
+    `line` is what it is called in the closing table, and `by` what stopped the loop, where that is no limit in dollars.
+    With `tasks` each hour's run is a task, with `fingerprints` each call says what it sends.
+    """
 
     name: str
     config: str = ""
+    line: str = ""
+    by: str = ""
+    tasks: bool = False
+    fingerprints: bool = False
 
 
 NOTHING = Defence("nothing")
@@ -89,5 +97,26 @@ usd = "80.00"
 window = "24h"
 """,
 )
-DEFENCES = (NOTHING, LIMITS)
-"""The nights that are played, in order. A further line of defence is a further entry, and a row in `closing`."""
+_LEDGER = """\
+[store]
+url = "sqlite:///ledger.db"
+"""
+RETRIES = Defence(
+    "retries",
+    _LEDGER + '\n[tasks]\nretry_budget = "0.25"\ntiers = ["*"]\n',
+    line="only $0.25 of retries per task",
+    by="retry budget",
+    tasks=True,
+)
+TIER = Defence("tier", _LEDGER, line="only the model locked per task", by="tier lock", tasks=True)
+LOOPS = Defence(
+    "loops",
+    _LEDGER + '\n[loops]\nsame_request = 10\nwithin = "5m"\n',
+    line="only loop detection",
+    by="loop detection",
+    fingerprints=True,
+)
+ALONE, TOGETHER = (NOTHING,), (LIMITS, RETRIES, TIER, LOOPS)
+DEFENCES = (*ALONE, *TOGETHER)
+"""The nights that are played, in order. Those with a gate are played at once, each with its own processes: they have
+little to do. A further line of defence is a further entry, and a row in `closing`."""
