@@ -50,6 +50,9 @@ UNSENT = frozenset(
 CLIENTS = frozenset({"aiohttp", "botocore", "httpcore", "httpx", "httpx2", "requests", "urllib3"})
 """HTTP clients by the package that their errors are from."""
 PROVIDERS = {
+    "amazon_bedrock": "aws",
+    "azure.ai.inference": "azure",
+    "azure.ai.openai": "azure",
     "azure_ai": "azure",
     "azure_openai": "azure",
     "azure_text": "azure",
