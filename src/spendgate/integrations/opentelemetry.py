@@ -201,7 +201,7 @@ def _asked(said: Mapping[str, Any]) -> Asked:
 
 
 def _usage(said: Mapping[str, Any]) -> Usage:
-    """The usage that a span states. Where the cache's tokens exceed the input, they stand beside it, as at Anthropic."""
+    """The usage that a span states. Cache tokens above the input stand beside it, as at Anthropic."""
 
     def count(*names: str) -> int:
         return next((found for name in names if (found := whole(said.get(f"gen_ai.usage.{name}"))) is not None), 0)
