@@ -10,6 +10,7 @@ from spendgate.errors import StoreError
 from spendgate.ledger import Outcome
 from spendgate.stores import sqlite_schema as schema
 from spendgate.stores.sqlite import SqliteStore
+from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.testing.fakeclock import START_AT
 from tests.stores.faults.images import entries_of, standings_of
 from tests.stores.faults.ledgers import CENT, ROOMY, SOMEBODY, begin, book, held
@@ -57,40 +58,44 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.pragma("user_version", schema.VERSION + 1)
     connection.close()
-    with pytest.raises(StoreError, match=r"newer spendgate \(format 3, this one knows 2\).*pip install --upgrade"):
+    with pytest.raises(StoreError, match=r"newer spendgate \(format 4, this one knows 3\).*pip install --upgrade"):
         SqliteStore(path)
 
 
-def make_old(path: Path, new: Path) -> None:
-    """A ledger of the first format with what a newer one holds."""
+def make_old(path: Path, new: Path, version: int = 1) -> None:
+    """A ledger of an older format with what a newer one holds."""
     connection = apsw.Connection(str(path))
-    connection.execute(schema.MIGRATIONS[0])
+    for step in schema.MIGRATIONS[:version]:
+        connection.execute(step)
     connection.execute("ATTACH ? AS new", (str(new),))
     for (table,) in list(connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")):
         connection.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
     connection.execute("DETACH new")
     connection.pragma("application_id", schema.APPLICATION_ID)
-    connection.pragma("user_version", 1)
+    connection.pragma("user_version", version)
     connection.pragma("journal_mode", "wal")
     connection.close()
     path.with_name(path.name + ".head").write_bytes(new.with_name(new.name + ".head").read_bytes())
 
 
-def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
-    """A ledger of the first format is migrated in place, with all that it holds, and can do what is new."""
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    """A ledger of an older format is migrated in place, with all that it holds, and can do what is new."""
     new = tmp_path / "new.db"
     begin(new)
     store = SqliteStore(new)
     book(store, 20)
     expected = entries_of(store), standings_of(store), store.limits_history(), list(store.events())
     store.close()
-    make_old(tmp_path / "old.db", new)
+    make_old(tmp_path / "old.db", new, version)
     old = SqliteStore(tmp_path / "old.db")
     assert old.fault() == ""
     assert old.check() == []
     assert (entries_of(old), standings_of(old), old.limits_history(), list(old.events())) == expected
     old.processed("pipeline", 3, START_AT)
     assert old.work(0, START_AT + 1)[0][2] == 3
+    old.open_task(TaskTerms("t", retry_budget=CENT), TaskRules(), START_AT)
+    assert old.task("t") is not None
     held(old)
     assert old.check() == []
     old.close()
