@@ -132,6 +132,14 @@ def test_status_shows_the_budgets_of_tasks(desk: Desk) -> None:
         assert [(row["scope"], row["spent"], row["headroom"]) for row in rows] == [("task=t", "0.136", "0.114")]
 
 
+def test_a_script_says_what_it_sends(desk: Desk) -> None:
+    """From the shell too, the same request again in its task draws on the retry budget."""
+    with desk.gate() as gate, gate.task("t", retry_budget="0.01"):
+        call = ["hold", "--task", "t", "--at-most", "0.02", "--fingerprint", "abcdef12"]
+        desk.ok(*call)
+        assert "the retries of task 't' have a budget of $0.01" in desk.fails(*call, code=1)
+
+
 def test_reports_tell_retries_apart(desk: Desk) -> None:
     """By attempt, a report says what first attempts and what retries have cost."""
     with desk.gate() as gate, gate.task("t", retry_budget="1.00"):

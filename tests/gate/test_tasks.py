@@ -164,6 +164,9 @@ class TestRetries:
         gate = make_gate(mode="off")
         with gate.task("t", retry_budget="0", tier="claude-haiku-4-5") as task:
             gate.reserve(**OPUS, attempt=9)
+            with gate.escalate(task, to="claude-opus-4-6", budget="1.00") as dearer:
+                gate.reserve(**OPUS)
+            assert dearer.id == "t+0"
             task.end()
         assert gate.store.task("t") is None
 

@@ -40,6 +40,7 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--task", default="", help="The job the call belongs to.")
 @click.option("--key", default="", help="The piece of work the call is for.")
 @click.option("--attempt", type=click.IntRange(1), default=1, help="1 for the first try.")
+@click.option("--fingerprint", default="", metavar="HEX", help="A digest of what is sent: the same again is a retry.")
 @click.option("--tag", "tags", multiple=True, callback=pairs, metavar="NAME=VALUE", help="To match and count by.")
 @click.option("--unit", "units", multiple=True, callback=pairs, metavar="NAME=AMOUNT", help="Such as rows=500.")
 @click.option("--input-tokens", type=click.IntRange(0), help="The most tokens a model is sent.")

@@ -5,6 +5,7 @@ Read `Posting.hold` top to bottom: it is the one atomic step that everything els
 
 import json
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +28,7 @@ from spendgate.limits import EVERY, OTHER, Limit
 from spendgate.reservation import State, after
 from spendgate.stores import counting, drawing
 from spendgate.stores.breakers import blocks, read_breaker
-from spendgate.stores.force import InForce
+from spendgate.stores.force import InForce, Row
 from spendgate.stores.tables import NEVER, Meta, Tables
 from spendgate.stores.telling import Telling
 from spendgate.stores.weighing import brought, check_request, check_weight, settled_twice, settled_weight
@@ -154,11 +155,15 @@ class Posting(Telling):
     def _booked(self, entry: Entry, weight: Weight, counted_at: int, changes: dict[str, Any]) -> Settled:
         """Moves an entry's weight from where it was to where it is, in every window, and writes what has changed."""
         self._others = entry.others
-        held = entry.state is State.HELD
-        is_void = changes["state"] is State.VOIDED
-        rows = self.force.applying(entry.call, "lost" in entry.marks)
-        for limit, limit_id, own_scope in (*rows, *drawn(entry.call, entry.marks)):
-            before, now = brought(limit, entry.weight), brought(limit, weight, is_void)
+        held, is_void = entry.state is State.HELD, changes["state"] is State.VOIDED
+        rows: Iterable[Row] = self.force.applying(entry.call, "lost" in entry.marks)
+        if entry.marks:
+            rows = (*rows, *drawn(entry.call, entry.marks))
+        for limit, limit_id, own_scope in rows:
+            if limit_id > 0:
+                before, now = entry.weight.of(limit.unit), weight.of(limit.unit)
+            else:
+                before, now = brought(limit, entry.weight), brought(limit, weight, is_void)
             if before == 0 and now == 0:
                 continue
             if before or limit_id in entry.others:
@@ -212,14 +217,16 @@ class Posting(Telling):
         judged = []
         self._others = ()
         any_lost = self.at < self.meta.lost_until
-        rows = self.force.applying(request.call, "lost" in request.marks)
-        for limit, limit_id, own_scope in (*rows, *drawn(request.call, request.marks)):
-            parts = brought(limit, weight)
+        rows: Iterable[Row] = self.force.applying(request.call, "lost" in request.marks)
+        if request.marks:
+            rows = (*rows, *drawn(request.call, request.marks))
+        for limit, limit_id, own_scope in rows:
+            parts = weight.of(limit.unit) if limit_id > 0 else brought(limit, weight)
             if parts == 0:
                 continue
             scope, counter = self._open(limit, limit_id, own_scope)
             extra = self._lost(limit, limit_id) if any_lost else 0
-            verdict = (drawing.judge_brought if limit_id < 0 else judge)(limit, counter, parts, self.at, extra)
+            verdict = (judge if limit_id > 0 else drawing.judge_brought)(limit, counter, parts, self.at, extra)
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
         return judged
 
