@@ -13,7 +13,7 @@ from spendgate.stores.force import InForce
 from spendgate.stores.tables import Tables
 from spendgate.stores.weighing import brought
 from spendgate.taskterms import MAX_WITHIN
-from spendgate.windows import Window
+from spendgate.windows import Rolling, Window
 
 
 def advance(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, *, at: int) -> None:
@@ -110,14 +110,14 @@ def rebuild(tables: Tables, force: InForce, limit_ids: set[int], at: int, max_sc
 
 def rebuild_budgets(tables: Tables, force: InForce, at: int) -> None:
     """Makes the rows of all budgets anew from the entries; episodes stay as they were."""
-    numbers, span = tables.budget_numbers(), TASK_SPAN if tables.tasks() else MAX_WITHIN
+    numbers, longest = tables.budget_numbers(), Rolling(TASK_SPAN if tables.tasks() else MAX_WITHIN)
     kept = {(number, scope): counter for number in numbers for scope, counter in tables.counters(number)}
     for (number, _), counter in kept.items():
         blocked_until = window_of(number).leaves_at(window_of(number).bucket(at))
         counter.next_at = min(counter.next_at, blocked_until)
     for number in numbers:
         tables.drop_counters(number)
-    found = tally(tables.weighing(at - span), force, at)
+    found = tally(tables.weighing(longest.starts_at(at)), force, at)
     for (number, scope), sums in found.items():
         if number < 0:
             _write(tables, window_of(number), number, scope, sums, old=kept.pop((number, scope), None), at=at)

@@ -10,6 +10,7 @@ from spendgate.ledger import HoldRequest, Outcome, Refused
 from spendgate.taskterms import Escalation, TaskRules, TaskTerms
 from spendgate.testing.fakeclock import START_AT
 from spendgate.testing.store_setup import SOMEBODY, StoreSetup, ask, fails, held, limit, refused, told, weighs
+from spendgate.windows import Rolling
 
 RULES = TaskRules()
 FIVE = frozenset({same_mark(5, 5 * MINUTE, 1, "abcdef12")})
@@ -56,6 +57,19 @@ class TaskChecks(StoreSetup):
             assert (terms.retry_budget, terms.ladder) == (7, ("*a*", "*b*"))
             terms, _ = store.open_task(TaskTerms("u", 0, tier="a"), rules, START_AT)
             assert (terms.retry_budget, terms.ladder) == (0, ())
+
+    def test_a_budget_counts_to_its_last_bucket_after_the_clock_was_set_back(self, tmp_path: Path) -> None:
+        """What is older than a budget's span by less than a bucket counts before the clock is set back and after."""
+        window = Rolling(TASK_SPAN)
+        spent_at = (START_AT // window.width + 1) * window.width
+        late_at = spent_at + TASK_SPAN + window.width // 2
+        with self.opened(tmp_path) as store:
+            store.open_task(TaskTerms("t", budget=10), RULES, spent_at)
+            store.settle(held(store.hold(ask(10, task="t"), spent_at)).id, Outcome(usd=10), spent_at)
+            refused(store.hold(ask(1, task="t"), late_at))
+            held(store.hold(ask(1), late_at + MINUTE))
+            refused(store.hold(ask(1, task="t"), late_at))
+            assert store.check() == []
 
     def test_an_ended_task_begins_again_with_what_it_has_spent(self, tmp_path: Path) -> None:
         """Its end is noted once, and gives no budget back."""
