@@ -80,7 +80,10 @@ class Model:
             one.counted_at = min(one.counted_at, now_at)
         self.next_at = {key: min(at, now_at + PAUSE) for key, at in self.next_at.items()}
         self.blocked = {
-            scope: (min(low, now_at + LOOP_SPAN), min(high, now_at + LOOP_SPAN + LOOP_SPAN // 100))
+            scope: (
+                min(low, now_at + LOOP_SPAN) if self.latest_at < low else 0,
+                min(high, now_at + LOOP_SPAN + LOOP_SPAN // 100),
+            )
             for scope, (low, high) in self.blocked.items()
         }
         self.latest_at = now_at
