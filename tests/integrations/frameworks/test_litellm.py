@@ -357,6 +357,7 @@ def test_installing_twice_and_undoing_it(gate: Gate, tight: Gate, provider: Prov
 
 def test_the_proxy_answers_a_refusal_with_402(tight: Gate, provider: Provider, ask: Ask) -> None:
     """A client of the proxy is told not to retry, and the key's alias says for whom a call is made."""
+    pytest.importorskip("fastapi")  # where the proxy is, it is
     logger = SpendgateLogger(tight)
     key = type("Key", (), {"key_alias": "team-a"})()
     data = run(lambda: logger.async_pre_call_hook(key, None, {"model": "m", "messages": MESSAGES}, "acompletion"))
