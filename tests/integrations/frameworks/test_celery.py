@@ -1,5 +1,6 @@
 """Celery, the real one: a worker in this process, over a broker in memory."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -79,9 +80,12 @@ def flaky() -> None:
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[None]:
-    """A worker for all tests here."""
+    """A worker for all tests here. It sets the level of the root logger, which is not its own alone."""
+    root = logging.getLogger()
+    level = root.level
     with start_worker(app, perform_ping_check=False, loglevel="CRITICAL", shutdown_timeout=20):
         yield
+    root.setLevel(level)
 
 
 @pytest.fixture
