@@ -359,8 +359,8 @@ class TaskChecks(StoreSetup):
             store.end_task("v", START_AT + 1)
             for number, at in (
                 (denied.id, START_AT),
+                (ended.id, START_AT + 2),  # before the next one's time makes all of them expire
                 (late.id, late.expires_at),
-                (ended.id, START_AT + 2),
                 (99, START_AT),
             ):
                 for verdict in ("approved", "denied"):
