@@ -12,6 +12,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # its own price list stays 
 import litellm
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
+import spendgate
 from spendgate import PriceError, RefusedError, SpendLimitError
 from spendgate.gate import Gate
 from spendgate.integrations.litellm import SpendgateLogger, install, uninstall
@@ -420,3 +421,15 @@ def test_what_went_around_the_gate_is_booked(gate: Gate, provider: Provider, ask
     logger.log_success_event({"model": "gpt-4o-mini", "call_type": "completion"}, answer, None, None)
     logger.log_success_event({"model": "gpt-4o-mini", "spendgate_gated": True}, answer, None, None)
     assert [entry.weight.usd for entry in entries(gate)] == [COST]
+
+
+@pytest.mark.parametrize("way", ["plain", "awaited", "streamed", "awaited stream"])
+def test_what_passes_here_is_not_asked_for_again_below(way: str, gate: Gate, provider: Provider, ask: Ask) -> None:
+    """LiteLLM sends through libraries that may be instrumented too; one call has one entry."""
+    install(gate)
+    spendgate.instrument(gate, provider="openai")
+    try:
+        WAYS[way](ask)
+    finally:
+        spendgate.uninstrument()
+    assert len(entries(gate)) == len(provider.requests) == 1
