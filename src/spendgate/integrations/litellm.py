@@ -27,6 +27,7 @@ from spendgate.integrations.litellm_streams import is_stream, tapped
 from spendgate.integrations.litellm_words import Asking, asking, read_whole
 from spendgate.integrations.passing import passing
 from spendgate.model_calls import ModelCall, begin, begin_async, refusal, send, send_async, told
+from spendgate.wire.exchange import Asked
 
 log = logging.getLogger("spendgate")
 litellm: Any = import_module("litellm")
@@ -303,7 +304,11 @@ def _wanted(gate: Gate, name: str, given: dict[str, Any]) -> Asking:
     details = getattr(given.get("litellm_logging_obj"), "model_call_details", None)
     if isinstance(details, dict):
         details[MARK] = True
-    return asking(gate, name, given)
+    try:
+        return asking(gate, name, given)
+    except Exception:
+        log.exception("spendgate: what LiteLLM's %s asks for could not be read; it is held whole", name)
+        return Asking(Asked(f"litellm.{name}", "", str(given.get("model") or ""), kind="unread"), given)
 
 
 def _for_whom(given: dict[str, Any]) -> dict[str, Any]:

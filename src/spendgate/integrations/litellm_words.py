@@ -11,11 +11,13 @@ from spendgate.pricing.usage import Usage
 from spendgate.wire.apis import named
 from spendgate.wire.exchange import Answer, Asked, Request
 from spendgate.wire.fields import inside, model_name, whole
+from spendgate.wire.framing import Events
 
 APIS = {
     "completion": ("openai.chat", "/chat/completions", "max_tokens"),
     "embedding": ("openai.embeddings", "/embeddings", ""),
     "responses": ("openai.responses", "/responses", "max_output_tokens"),
+    "anthropic_messages": ("anthropic.messages", "/v1/messages", "max_tokens"),
 }
 """By LiteLLM's function: the API whose words it takes, its path, and where an answer's cap is said."""
 SDK_RETRIES = 2
@@ -35,6 +37,7 @@ class Asking:
 
 def asking(gate: Gate, name: str, given: dict[str, Any]) -> Asking:
     """What a call asks for. LiteLLM's own clients are told not to retry: the gate sends again in their place."""
+    name = name if name in APIS else name.removeprefix("a")
     litellm: Any = import_module("litellm")
     stated, base = str(given.get("model") or ""), given.get("api_base") or given.get("base_url") or ""
     try:
@@ -46,7 +49,7 @@ def asking(gate: Gate, name: str, given: dict[str, Any]) -> Asking:
     provider = provider_id(spoken, url or "")
     body = {key: plain(value) for key, value in given.items() if value is not None and not key.startswith("litellm")}
     body["model"] = _base_model(given) or model
-    asked = _asked(name.removeprefix("a"), provider, body)
+    asked = _asked(name, provider, body)
     kwargs = dict(given)
     usage_added = bool(asked.usage_flag)
     if usage_added:
@@ -54,17 +57,15 @@ def asking(gate: Gate, name: str, given: dict[str, Any]) -> Asking:
     if asked.kind == "paid" and asked.max_output_tokens is None:
         most = cap(gate, asked)
         if most is not None:
-            kwargs[APIS[name.removeprefix("a")][2]] = most
+            kwargs[APIS[name][2]] = most
         asked = replace(asked, max_output_tokens=asked.answers * (most or gate.default_output_tokens))
     retries = 0
     if asked.api in ("openai.chat", "openai.embeddings"):
         by_sdk = spoken in ("openai", "azure") or spoken in litellm.openai_compatible_providers
-        told = [
-            whole(given.get(key)) for key in ("num_retries", "max_retries")
-        ]  # LiteLLM takes the first that is there
+        told = [whole(given.get(key)) for key in ("num_retries", "max_retries")]  # the first that is there counts
         retries = next((count for count in told if count is not None), SDK_RETRIES if by_sdk else 0)
         kwargs |= {key: 0 for key in ("num_retries", "max_retries") if key in given or key == "max_retries"}
-    return Asking(asked, kwargs, retries, usage_added, fingerprint(name.removeprefix("a"), url, _content(body)))
+    return Asking(asked, kwargs, retries, usage_added, fingerprint(name, url, _content(body)))
 
 
 def _content(body: dict[str, Any]) -> dict[str, Any]:
@@ -115,9 +116,10 @@ def _read(wanted: Asking, documents: list[Any], *, complete: bool) -> Answer:
     api = named(wanted.asked.provider, wanted.asked.api)
     if api is None:
         return Answer("unread", reason=f"answers of {wanted.asked.api} are not read")
-    reading = api.reading(wanted.asked, {})
+    reading, events = api.reading(wanted.asked, {}), Events()
     for document in documents:
-        reading.document(document)
+        for data, name in events.feed(document) if isinstance(document, bytes) else ((document, ""),):
+            reading.document(data, name)
     answer = reading.answer(complete)
     hours = _hour_writes(documents)
     bills = tuple(replace(bill, usage=_with_hour_writes(bill.usage, hours)) for bill in answer.bills)

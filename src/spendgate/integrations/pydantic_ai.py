@@ -6,6 +6,7 @@ A refusal leaves the agent as it is: Pydantic AI retries tools and outputs, and 
 is none of these. Inside a `FallbackModel` each model needs a gate: `FallbackModel(GatedModel(a), GatedModel(b))`.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -39,6 +40,8 @@ from spendgate.wire.exchange import Answer, Asked
 from spendgate.wire.fields import text_bytes, whole, word
 from spendgate.wire.openai_chat import HIDES_REASONING
 from spendgate.wire.searches import MOST_SEARCHES
+
+log = logging.getLogger("spendgate")
 
 REFERENCES = frozenset({"image-url", "audio-url", "document-url", "video-url", "uploaded-file"})
 """Content that only refers to what the model will read."""
@@ -148,7 +151,7 @@ class GatedModel(WrapperModel):
             api="pydantic_ai",
             provider=provider,
             model=self.wrapped.model_name,
-            input_tokens=None if native else _input(provider, self.wrapped.model_name, messages, parameters),
+            input_tokens=None if native else _measured(provider, self.wrapped.model_name, messages, parameters),
             max_output_tokens=whole(settings.get("max_tokens")),
             web_searches=MOST_SEARCHES if any("web_search" in str(getattr(tool, "kind", "")) for tool in native) else 0,
             service_tier=word(tier),
@@ -190,6 +193,17 @@ def _mark(asked: Asked, messages: list[ModelMessage], parameters: ModelRequestPa
     ]
     tools = [tool.name for tool in (*parameters.function_tools, *parameters.output_tools)]
     return fingerprint(asked.provider, asked.model, parts, tools)
+
+
+def _measured(
+    provider: str, model: str, messages: list[ModelMessage], parameters: ModelRequestParameters
+) -> int | None:
+    """The same as `_input`; where our own reading fails, as much as the model can take."""
+    try:
+        return _input(provider, model, messages, parameters)
+    except Exception:
+        log.exception("spendgate: what %s is asked could not be measured", model)
+        return None
 
 
 def _input(provider: str, model: str, messages: list[ModelMessage], parameters: ModelRequestParameters) -> int | None:

@@ -1,5 +1,6 @@
 """LiteLLM, the real one: what it sends passes the gate, however it sends it."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,12 +12,14 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # its own price list stays 
 import litellm
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
-from spendgate import RefusedError, SpendLimitError
+import spendgate
+from spendgate import PriceError, RefusedError, SpendLimitError
 from spendgate.gate import Gate
 from spendgate.integrations.litellm import SpendgateLogger, install, uninstall
+from spendgate.integrations.litellm_words import asking, read_stream, read_whole
 from tests.integrations.frameworks import conftest
 from tests.integrations.frameworks.conftest import MakeGate, attempts, entries, states
-from tests.integrations.frameworks.provider import Provider
+from tests.integrations.frameworks.provider import CLAUDE_USAGE, Provider, claude, claude_events
 
 # LiteLLM keeps clients of loops that are over, and leaves it to the garbage collector to complain.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -157,6 +160,46 @@ def test_anthropic_is_priced_with_its_cache(gate: Gate, provider: Provider, ask:
     assert said(ask(stream=True, **given)) == "hello"
     cost = 600 * 1000 + 300 * 100 + 100 * 1250 + 200 * 5000
     assert [entry.weight.usd for entry in entries(gate)] == [cost, cost]
+
+
+def test_anthropic_s_own_words_are_read_too(gate: Gate) -> None:
+    """What speaks Anthropic's API through LiteLLM is read like what speaks OpenAI's, whole and as bytes of a stream."""
+    wanted = asking(gate, "anthropic_messages", {"model": "claude-haiku-4-5", "messages": MESSAGES, "max_tokens": 500})
+    assert (wanted.asked.provider, wanted.asked.kind, wanted.asked.max_output_tokens) == ("anthropic", "paid", 500)
+    whole = read_whole(wanted, claude("claude-haiku-4-5", [], CLAUDE_USAGE, "end_turn"))
+    events = claude_events("claude-haiku-4-5", usage=True)
+    chunks = [f"event: {name}\ndata: {json.dumps(data)}\n\n".encode() for name, data in events]
+    for answer in (whole, read_stream(wanted, chunks, complete=True)):
+        (bill,) = answer.bills
+        assert (bill.usage.input_tokens, bill.usage.cache_read_tokens, bill.usage.output_tokens) == (1000, 300, 200)
+
+
+@pytest.mark.parametrize("name", ["image_generation", "speech", "rerank"])
+def test_what_is_not_read_needs_a_price_and_counts_whole(name: str, gate: Gate, provider: Provider) -> None:
+    """Endpoints whose bill is not understood are no way around the gate."""
+    install(gate)
+    given: dict[str, Any] = {"model": "openai/made-up", "api_base": f"{provider.url}/v1", "api_key": "k"}
+    given |= {"prompt": "a cat"} if name == "image_generation" else {}
+    given |= {"input": "hi", "voice": "alloy"} if name == "speech" else {}
+    given |= {"query": "hi", "documents": ["a"], "model": "cohere/made-up"} if name == "rerank" else {}
+    with pytest.raises(PriceError):
+        getattr(litellm, name)(**given)
+    assert provider.requests == []
+
+
+def test_our_own_mistake_is_not_the_caller_s(
+    make_gate: MakeGate, provider: Provider, ask: Ask, monkeypatch: Any
+) -> None:
+    """Where a request or its answer cannot be read, it is held and counted whole, and the caller gets his answer."""
+    gate = make_gate(config='[prices.unknown_model]\ninput = "1"\noutput = "2"\n')
+    install(gate)
+    monkeypatch.setattr("spendgate.integrations.litellm.read_whole", lambda *_: 1 / 0)
+    assert ask().choices[0].message.content == "hello"
+    monkeypatch.setattr("spendgate.integrations.litellm.asking", lambda *_: 1 / 0)
+    with pytest.raises(PriceError):
+        ask()  # without a provider it is no model's call, and such a call needs a price of its own
+    (entry,) = entries(gate)
+    assert entry.weight.usd == entry.reserved.usd > 0
 
 
 WAYS = {
@@ -378,3 +421,15 @@ def test_what_went_around_the_gate_is_booked(gate: Gate, provider: Provider, ask
     logger.log_success_event({"model": "gpt-4o-mini", "call_type": "completion"}, answer, None, None)
     logger.log_success_event({"model": "gpt-4o-mini", "spendgate_gated": True}, answer, None, None)
     assert [entry.weight.usd for entry in entries(gate)] == [COST]
+
+
+@pytest.mark.parametrize("way", ["plain", "awaited", "streamed", "awaited stream"])
+def test_what_passes_here_is_not_asked_for_again_below(way: str, gate: Gate, provider: Provider, ask: Ask) -> None:
+    """LiteLLM sends through libraries that may be instrumented too; one call has one entry."""
+    install(gate)
+    spendgate.instrument(gate, provider="openai")
+    try:
+        WAYS[way](ask)
+    finally:
+        spendgate.uninstrument()
+    assert len(entries(gate)) == len(provider.requests) == 1

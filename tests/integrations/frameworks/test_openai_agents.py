@@ -9,6 +9,7 @@ from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, OpenAIRespo
 from agents.models.openai_provider import OpenAIProvider
 from agents.retry import ModelRetrySettings
 
+import spendgate
 from spendgate import PriceError, SpendLimitError
 from spendgate.gate import Gate
 from spendgate.integrations.openai_agents import GatedModel, GatedProvider
@@ -149,3 +150,14 @@ def test_a_model_without_a_price_is_refused(gate: Gate, provider: Provider) -> N
     with pytest.raises(PriceError):
         ask(OpenAIResponsesModel, gate, provider, model="made-up-model")
     assert provider.requests == []
+
+
+@WAYS
+def test_what_passes_here_is_not_asked_for_again_below(way: str, gate: Gate, provider: Provider) -> None:
+    """The client sends through a library that may be instrumented too; one call has one entry."""
+    spendgate.instrument(gate, provider="openai")
+    try:
+        ask(OpenAIResponsesModel, gate, provider, way)
+    finally:
+        spendgate.uninstrument()
+    assert len(entries(gate)) == len(provider.requests) == 1

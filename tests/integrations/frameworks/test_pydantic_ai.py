@@ -16,6 +16,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
+import spendgate
 from spendgate import PriceError, SpendLimitError
 from spendgate.gate import Gate
 from spendgate.integrations.pydantic_ai import GatedModel
@@ -230,3 +231,14 @@ def test_a_retry_of_the_caller_s_says_its_attempt(gate: Gate, provider: Provider
         ask(GatedModel(chat(provider), gate))
     assert attempts(gate) == [3, 4]
     assert {entry.call.task for entry in entries(gate)} == {"job"}
+
+
+@pytest.mark.parametrize("way", [ask, ask_streamed])
+def test_what_passes_here_is_not_asked_for_again_below(way: Any, gate: Gate, provider: Provider) -> None:
+    """The SDK sends through a library that may be instrumented too; one call has one entry."""
+    spendgate.instrument(gate, provider="openai")
+    try:
+        way(GatedModel(chat(provider), gate))
+    finally:
+        spendgate.uninstrument()
+    assert len(entries(gate)) == len(provider.requests) == 1
