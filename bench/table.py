@@ -13,6 +13,7 @@ PLAIN = {
     "worst_wait_ms": "four such processes: the longest that one booking took",
     "store_against_bare": "a booking, against bare SQLite transactions that read and write the same rows",
     "flat": "a booking in a ledger of 10,000,000 entries, against one of 1,000",
+    "added_us": "a call of the OpenAI SDK through `gate.wrap`: what that adds",
     "import_ms": "`import spendgate`",
 }
 """The figures of the README, by name, in plain words."""
