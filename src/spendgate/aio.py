@@ -8,10 +8,8 @@ async with gate.call("clearbit.enrich", service="pipeline"):
 import asyncio
 import functools
 import inspect
-import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, aclosing
 from contextvars import copy_context
 from pathlib import Path
@@ -28,14 +26,14 @@ from spendgate.estimating import Stated, check_stated, keyed
 from spendgate.gate import Gate as SyncGate
 from spendgate.money import Amount
 from spendgate.pricing.usage import Usage
+from spendgate.threads import Threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
 THREADS = 4
-_pools: dict[int, ThreadPoolExecutor] = {}
-_pools_guard = threading.Lock()
+_threads = Threads(THREADS)
 
 
 def open(path: Path | str | None = None, *, clock: Clock | None = None) -> "Gate":  # noqa: A001
@@ -293,13 +291,13 @@ class _Step(Generic[T]):
             self._left = True
             results = list(self._results)
         if results and self._unwanted is not None:
-            _pool().submit(self._unwanted, results[0])
+            _threads.submit(functools.partial(self._unwanted, results[0]))
 
 
 async def in_thread(work: Callable[[], T], unwanted: Callable[[T], object] | None = None) -> T:
     """Runs a step in the gate's threads, with the caller's context. Once begun it is finished, also when cancelled."""
     step = _Step(work, unwanted)
-    future = asyncio.get_running_loop().run_in_executor(_pool(), copy_context().run, step.run)
+    future = asyncio.get_running_loop().run_in_executor(_threads.pool(), copy_context().run, step.run)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
@@ -307,31 +305,7 @@ async def in_thread(work: Callable[[], T], unwanted: Callable[[T], object] | Non
         raise
 
 
-def soon(work: Callable[[], object]) -> "Future[object]":
-    """Begins a step in the gate's threads, for a caller who cannot wait. It is finished before the program ends."""
-    return _pool().submit(copy_context().run, work)
-
-
 def _give_back(found: "reserved.Reservation | float") -> None:
     """Voids a reservation whose caller was cancelled before it got it: nothing was sent."""
     if isinstance(found, reserved.Reservation):
         found.void()
-
-
-def _pool() -> ThreadPoolExecutor:
-    """The gate's own threads, so that a full default executor cannot hold up a decision; new ones after a fork."""
-    with _pools_guard:
-        pool = _pools.get(os.getpid())
-        if pool is None:
-            _pools.clear()
-            pool = _pools[os.getpid()] = ThreadPoolExecutor(THREADS, "spendgate")
-        return pool
-
-
-def _after_fork() -> None:
-    global _pools_guard  # noqa: PLW0603 - the parent may have been holding it
-    _pools_guard = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

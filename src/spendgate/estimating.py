@@ -191,7 +191,7 @@ class Estimate:
             return ""
         return f"The estimate is the most such a call can cost: state {' and '.join(guessed)}, or at_most, to lower it."
 
-    def request(self, actor: Actor, enforce: bool, mark: str = "") -> HoldRequest:
+    def request(self, actor: Actor, enforce: bool, mark: str = "", tentative: bool = False) -> HoldRequest:
         """What the store is asked to set aside."""
         price, ask = self.price, self.ask
         flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
@@ -208,6 +208,7 @@ class Estimate:
             enforce=enforce,
             marks=frozenset(name for name, is_set in flags.items() if is_set),
             fingerprint=ask.fingerprint,
+            tentative=tentative,
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeV
 
 from spendgate import attribution
 from spendgate.answers import Receipt, Status, blocked_error, pause, receipt, refusal_error, status
+from spendgate.backlog import Backlog
 from spendgate.billing import settlement
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND, Clock, SystemClock
@@ -44,7 +45,6 @@ from spendgate.ledger import (
     Store,
     Weight,
 )
-from spendgate.limits import applying
 from spendgate.money import Amount, decimal, quantity, usd
 from spendgate.paying import paid
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
@@ -52,6 +52,7 @@ from spendgate.recalled import recalled
 from spendgate.reservation import State
 from spendgate.reserved import PaidCall, Reservation
 from spendgate.sights import Sights
+from spendgate.tasks import counts_dollars
 from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.unrecorded import Unrecorded
 from spendgate.wire.exchange import Bill
@@ -115,6 +116,7 @@ class Gate(EscalationDesk):
         self.default_output_tokens = default_output_tokens or MAX_OUTPUT_TOKENS
         self.defaults = (default_input_tokens, default_output_tokens)
         self._unrecorded = Unrecorded()
+        self.backlog = Backlog()
         self.rules = rules or TaskRules()
         self._known: dict[str, TaskTerms] = {}
         self._sights = Sights(self.rules.same_request, self.rules.within)
@@ -151,11 +153,11 @@ class Gate(EscalationDesk):
         if self.mode == "off":
             return Reservation(self, guess)
         sight = self._sights.look(ask.call.service, ask.fingerprint, now_at)
-        request = guess.request(self._actor(), self.mode == "enforce", sight.mark)
+        request = guess.request(self._actor(), self.mode == "enforce", sight.mark, bool(self.backlog))
         answer: Held | Refused | Breaker | Reservation | None = None
         try:
             self._unrecorded.book(self.store, now_at)
-            if guess.unpriced and self._counts_dollars(request):
+            if guess.unpriced and counts_dollars(self.store, request):
                 raise guess.fault or AssertionError
             answer = self.hold_in_task(guess, request, now_at)
         except LostTailError:
@@ -268,10 +270,12 @@ class Gate(EscalationDesk):
 
     def status(self) -> list[Status]:
         """How every limit stands, in every scope that has spent, held or refused something."""
+        self.backlog.flush()
         return [status(standing) for standing in self.store.standings(self.clock.now())]
 
     def close(self) -> None:
         """Tells the listeners what is left, and lets go of the ledger. What is still held stays held."""
+        self.backlog.flush()
         self.book_unrecorded()
         for listener in self.listeners:
             listener.close()
@@ -366,17 +370,8 @@ class Gate(EscalationDesk):
 
     def deadline(self, stated: Stated) -> int:
         """The instant up to which a call waits for room."""
-        return self.clock.now() + round(float(decimal(str(stated.get("wait", 0)), "wait")) * SECOND)
-
-    def _counts_dollars(self, request: HoldRequest) -> bool:
-        """Whether a limit or budget in dollars applies, so that a call without a price must not pass."""
-        if not request.enforce:
-            return False
-        terms = self.store.task(request.call.task) if request.call.task else None
-        if terms is not None and (terms.budget is not None or terms.retry_budget is not None):
-            return True
-        rows = applying(self.store.limits().limits.limits, request.call)
-        return any(limit.unit == "usd" and limit.at_limit != "observe" for limit, _ in rows)
+        now_at = self.clock.now()
+        return now_at + round(float(decimal(str(stated["wait"]), "wait")) * SECOND) if "wait" in stated else now_at
 
     def _without_ledger(self, guess: Estimate, request: HoldRequest, fault: StoreError) -> Reservation:
         if self.unavailable == "refuse" and self.mode == "enforce":

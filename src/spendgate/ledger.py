@@ -76,7 +76,8 @@ class HoldRequest:
     `weight.usd` leaves out what `tariff` charges for `tariff_units`: that depends on the position in the month and is
     added by the store. With `enforce` False limits are recorded but never refuse. `fingerprint` is a digest of what is
     sent: within a task the same again is a retry. `compared` is what the caller has held the call's model against: a
-    task that is held to something else answers with its terms.
+    task that is held to something else answers with its terms. A `tentative` one that is refused leaves no trace: the
+    caller has bookings to make before he takes no for an answer.
     """
 
     call: Call
@@ -90,6 +91,7 @@ class HoldRequest:
     marks: frozenset[str] = frozenset()
     fingerprint: str = ""
     compared: Lock = ("", "", ())
+    tentative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

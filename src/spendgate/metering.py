@@ -24,7 +24,7 @@ from spendgate.pricing.ratecard import Card
 from spendgate.reserved import Reservation
 from spendgate.wire.exchange import Answer, Asked, Path, Request
 from spendgate.wire.output_limits import output_limit
-from spendgate.wire.reading import answer_reader, understand
+from spendgate.wire.reading import AnswerReader, answer_reader, understand
 from spendgate.wire.rewriting import readable, with_fields
 
 log = logging.getLogger("spendgate")
@@ -70,7 +70,9 @@ class Metered:
         self._terms = terms
         self._own = {name: request.headers[name] for name in (SERVICE, TASK, TAGS) if name in request.headers}
         self._reservation: Reservation | None = None
-        self._reader: Any = None
+        self._reader: AnswerReader | None = None
+        self._began: tuple[int, Mapping[str, str]] | None = None
+        self._handed_on = b""
         self._ended = False
         self._clamped = self._fell_back = False
         self._card = gate.prices.cards.at_url(request.url)
@@ -146,31 +148,53 @@ class Metered:
         if sent:
             self._reservation.abandon()
         else:
-            self._reservation.void_quietly()
+            self._gate.backlog.add(self._reservation.void_quietly)
 
     def answered(self, status: int, headers: Mapping[str, str]) -> bool:
-        """An answer has begun; names of headers are in lower case. Whether its body is to be handed to `feed`."""
+        """An answer has begun. Whether its body is to be handed to `feed`, and its end to `ended`."""
         if self._card is not None and self._reservation is not None:
             self._ended = True
             unbilled = status in self._card.unbilled_statuses
-            _quietly(self._reservation.void_quietly if unbilled else self._reservation.settle_quietly)
+            self._gate.backlog.add(self._reservation.void_quietly if unbilled else self._reservation.settle_quietly)
         elif self._asked is not None and (self._reservation is not None or self._asked.kind == "collects"):
-            self._reader = answer_reader(self._asked, status, headers)
-        return self._reader is not None
+            self._began = (status, headers)
+        return self._began is not None
 
     def feed(self, chunk: bytes) -> None:
-        """Reads a piece of the answer, as it came from the network."""
-        if self._reader is not None:
-            self._reader.feed(chunk)
+        """Takes a piece of the answer, as it came from the network. It is read once the caller has it."""
+        if self._began is not None and not self._ended:
+            if self._handed_on:
+                self._reading().feed(self._handed_on)
+            self._handed_on = chunk
 
     def ended(self, *, complete: bool) -> None:
-        """The answer is over: whole, or not. Only the first word counts."""
-        if self._ended or self._reader is None:
+        """The answer is over: whole, or not. Only the first word counts, and it is booked soon after.
+
+        What goes on at the provider's is booked as soon as can be: another process may collect it.
+        """
+        if self._ended or self._began is None:
             return
         self._ended = True
-        if not _quietly(lambda: self._settle(self._reader.end(complete))) and self._reservation is not None:
+        goes_on = self._asked is not None and (self._asked.later or self._asked.kind == "collects")
+        self._gate.backlog.add(partial(self._book, complete), at_once=goes_on)
+
+    def _book(self, complete: bool) -> None:
+        if not _quietly(lambda: self._settle(self._read(complete))) and self._reservation is not None:
             whole = partial(self._reservation.settle_whole, frozenset({"unpriced"}))
             _quietly(whole)
+
+    def _reading(self) -> AnswerReader:
+        """What reads the answer, made when there is something to read that the caller has already."""
+        if self._reader is None:
+            if self._asked is None or self._began is None:
+                raise AssertionError("an answer is read that has not begun")
+            self._reader = answer_reader(self._asked, *self._began)
+        return self._reader
+
+    def _read(self, complete: bool) -> Answer:
+        self._reading().feed(self._handed_on)
+        self._handed_on = b""
+        return self._reading().end(complete)
 
     def _settle(self, answer: Answer) -> None:
         if self._reservation is None:
@@ -208,8 +232,9 @@ def _stated(
         "service": own.get(SERVICE) or terms.service,
         "task": own.get(TASK) or terms.task,
         "tags": {**terms.tags, **_tags(own.get(TAGS, ""))},
-        "wait": terms.wait,
     }
+    if terms.wait:
+        stated["wait"] = terms.wait
     if request.headers.get(RETRY, "0") not in ("", "0"):
         stated["attempt"] = _attempt(request.headers[RETRY])
     if card is not None or asked is not None:

@@ -13,11 +13,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from spendgate import attribution
+from spendgate.backlog import Backlog
 from spendgate.call import Call
 from spendgate.clock import Clock
 from spendgate.errors import AmountError, StoreError, TaskError, TierLockedError
 from spendgate.estimating import Estimate
 from spendgate.ledger import Actor, Breaker, Held, HoldRequest, Refused, Store
+from spendgate.limits import applying
 from spendgate.money import Amount, nanos
 from spendgate.taskterms import TaskRules, TaskTerms, rung
 from spendgate.tiers import above
@@ -140,6 +142,7 @@ class TaskDesk:
     rules: TaskRules
     _actor: Callable[[], Actor]
     defaults: tuple[int, int]
+    backlog: Backlog
     _known: dict[str, TaskTerms]
 
     def tell(self, events: tuple[Any, ...]) -> None:
@@ -241,9 +244,13 @@ class TaskDesk:
             if terms is not None and request.call.model:
                 request = self._compared(guess, request, terms, now_at)
             answer = self.store.hold(request, now_at)
-            if not isinstance(answer, TaskTerms):
+            if isinstance(answer, TaskTerms):
+                terms = self._keep(answer)
+            elif isinstance(answer, Refused) and request.tentative:
+                self.backlog.flush()
+                request = replace(request, tentative=False)
+            else:
                 return answer
-            terms = self._keep(answer)
 
     def _compared(self, guess: Estimate, request: HoldRequest, terms: TaskTerms, now_at: int) -> HoldRequest:
         problem = above(guess.ask, terms, self.prices, now_at, self.defaults)
@@ -257,3 +264,14 @@ class TaskDesk:
                 problem=problem,
             )
         return replace(request, compared=terms.lock, marks=request.marks | ({"observed"} if problem else set()))
+
+
+def counts_dollars(store: Store, request: HoldRequest) -> bool:
+    """Whether a limit or budget in dollars applies, so that a call without a price must not pass."""
+    if not request.enforce:
+        return False
+    terms = store.task(request.call.task) if request.call.task else None
+    if terms is not None and (terms.budget is not None or terms.retry_budget is not None):
+        return True
+    rows = applying(store.limits().limits.limits, request.call)
+    return any(limit.unit == "usd" and limit.at_limit != "observe" for limit, _ in rows)

@@ -13,6 +13,7 @@ unbilled_statuses = [404, 429, 500]
 
 def entries(gate: Gate) -> list[Entry]:
     """Everything in the ledger, in its order."""
+    gate.backlog.flush()
     return list(gate.store.entries())
 
 

@@ -284,6 +284,7 @@ def test_libraries_imported_later_are_instrumented(provider: Provider, tmp_path:
         client.chat.completions.create(model="gpt-4o", messages={MESSAGES!r})
         spendgate.uninstrument()
         gate = spendgate.open()
+        gate.backlog.flush()
         print([entry.state.value for entry in gate.store.entries()])
     """
     (tmp_path / "spendgate.toml").write_text('[store]\nurl = "sqlite:///l.db"\n[[limits]]\nusd = "5"\nwindow = "1h"\n')

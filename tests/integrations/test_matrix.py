@@ -124,6 +124,7 @@ class World:
 
     @property
     def entries(self) -> list[Entry]:
+        self.gate.backlog.flush()
         return list(self.gate.store.entries())
 
     def states(self) -> list[str]:

@@ -13,6 +13,7 @@ from spendgate.metering import Metered, Terms
 from spendgate.reservation import State
 from spendgate.wire.exchange import Request
 from tests.integrations.conftest import MakeGate
+from tests.integrations.ledgers import entries
 
 CHAT = "https://api.openai.com/v1/chat/completions"
 RESPONSES = "https://api.openai.com/v1/responses"
@@ -51,7 +52,7 @@ def answered(model: str = "gpt-4o-2024-08-06", prompt: int = 10, completion: int
 
 
 def only(gate: Gate) -> Entry:
-    [entry] = gate.store.entries()
+    [entry] = entries(gate)
     return entry
 
 
@@ -72,7 +73,7 @@ def test_headers_that_cannot_be_read_are_errors(make_gate: MakeGate, tags: str) 
     gate = make_gate()
     with pytest.raises(AmountError, match="tags"):
         through(gate, post(HELLO, **{"x-spendgate-tags": tags}))
-    assert list(gate.store.entries()) == []
+    assert entries(gate) == []
 
 
 def test_a_request_without_a_cap_is_sent_with_one(make_gate: MakeGate) -> None:
@@ -116,7 +117,7 @@ def test_other_apis_are_priced_by_their_url(make_gate: MakeGate) -> None:
     gate = make_gate(more=CLEARBIT)
     for status in (200, 404, 500):
         through(gate, Request("GET", f"https://api.clearbit.com/v2/people?email=a@b.c&n={status}"), status)
-    assert [(entry.call.resource, entry.weight.usd) for entry in gate.store.entries()] == [
+    assert [(entry.call.resource, entry.weight.usd) for entry in entries(gate)] == [
         ("clearbit.enrich", 4_000_000),
         ("clearbit.enrich", 0),
         ("clearbit.enrich", 4_000_000),
@@ -129,7 +130,7 @@ def test_what_is_not_paid_for_passes(make_gate: MakeGate) -> None:
     through(gate, Request("GET", "https://example.com/"))
     through(gate, Request("GET", "https://api.openai.com/v1/models"))
     through(gate, post({"model": "omni-moderation-latest", "input": "x"}, "https://api.openai.com/v1/moderations"))
-    assert list(gate.store.entries()) == []
+    assert entries(gate) == []
 
 
 def test_a_paid_host_that_is_not_understood_needs_a_price(make_gate: MakeGate) -> None:
@@ -236,7 +237,7 @@ def test_no_answer_frees_the_hold_only_where_nothing_was_sent(make_gate: MakeGat
         metered = Metered(gate, post(HELLO))
         metered.reserve()
         metered.failed(sent=sent)
-    assert [entry.state for entry in gate.store.entries()] == [State.VOIDED, State.HELD]
+    assert [entry.state for entry in entries(gate)] == [State.VOIDED, State.HELD]
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,13 @@ session = gate.wrap(aiohttp.ClientSession())
 session = aiohttp.ClientSession(middlewares=[middleware(gate, service="enrichment")])
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from functools import cache, partial
 from typing import Any
 
 import aiohttp
 from aiohttp import StreamReader
 
-from spendgate.aio import in_thread, soon
 from spendgate.gate import Gate
 from spendgate.integrations.passing import is_passing, passing
 from spendgate.metering import Metered, Terms
@@ -95,13 +92,13 @@ def _middleware(gate: Gate, terms: Terms, decodes: bool) -> Callable[[Any, Handl
             with passing():
                 response = await handler(request)
         except BaseException as fault:
-            await in_thread(partial(metered.failed, sent=not isinstance(fault, UNSENT)))
+            metered.failed(sent=not isinstance(fault, UNSENT))
             raise
         headers = {name.lower(): value for name, value in response.headers.items()}
         if decodes:
             headers.pop("content-encoding", None)  # what the caller reads is decoded
-        if await in_thread(partial(metered.answered, response.status, headers)):
-            await _tap(response, metered)
+        if metered.answered(response.status, headers):
+            _tap(response, metered)
         return response
 
     return admit
@@ -132,58 +129,34 @@ async def _change(request: Any, stated: Request, changed: Request) -> None:
             request.headers["content-type"] = kind
 
 
-async def _tap(response: Any, metered: Metered) -> None:
+def _tap(response: Any, metered: Metered) -> None:
     """Has an answer's bytes read by `metered` when the caller reads them."""
     if not 200 <= response.status < 300 or response.content.at_eof():
-        await in_thread(partial(metered.ended, complete=True))  # the status says it all, or there is nothing to read
+        metered.ended(complete=True)  # the status says it all, or there is nothing to read
         return
-    ending = _Ending(metered)
     try:
-        response._spendgate = ending
+        response._spendgate = metered
         response.__class__ = _tapped(response.__class__)
     except (TypeError, AttributeError):  # somebody's own kind of response that cannot be read on the side
-        ending.begin(complete=False)
-        await ending.finished()
+        metered.ended(complete=False)
     else:
-        response.content = Tapped(response.content, metered, ending)
-
-
-class _Ending:
-    """The end of an answer, which comes once: settled in a thread, and waited for by whoever can wait."""
-
-    def __init__(self, metered: Metered) -> None:
-        self._metered = metered
-        self._settling: Future[object] | None = None
-
-    def begin(self, complete: bool) -> None:
-        """The answer is over: whole, or not. Only the first word counts."""
-        if self._settling is None:
-            self._settling = soon(partial(self._metered.ended, complete=complete))
-
-    async def finished(self) -> None:
-        """Waits until it is settled, if it is over."""
-        if self._settling is not None:
-            await asyncio.shield(asyncio.wrap_future(self._settling))
+        response.content = Tapped(response.content, metered)
 
 
 @cache
 def _tapped(kind: Any) -> Any:
-    """A subclass of a kind of response that settles when it is left before its end."""
+    """A subclass of a kind of response whose answer is over when it is left."""
 
     class Response(kind):  # type: ignore[misc]
-        _spendgate: _Ending
+        _spendgate: Metered
 
         def release(self) -> Any:
-            self._spendgate.begin(complete=False)
+            self._spendgate.ended(complete=False)
             return super().release()
 
         def close(self) -> None:
-            self._spendgate.begin(complete=False)
+            self._spendgate.ended(complete=False)
             super().close()
-
-        async def wait_for_close(self) -> None:
-            await self._spendgate.finished()
-            await super().wait_for_close()
 
     Response.__name__, Response.__qualname__, Response.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Response
@@ -192,10 +165,9 @@ def _tapped(kind: Any) -> Any:
 class Tapped:
     """An answer's content, read on the side. What is not about reading is that of the stream inside."""
 
-    def __init__(self, inner: Any, metered: Metered, ending: _Ending) -> None:
+    def __init__(self, inner: Any, metered: Metered) -> None:
         self._inner = inner
         self._metered = metered
-        self._ending = ending
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -228,20 +200,18 @@ class Tapped:
     async def readchunk(self) -> tuple[bytes, bool]:
         """Reads a chunk as the server sent it, and says whether it is whole."""
         data, is_end = await self._checked(self._inner.readchunk())
-        await self._seen(data)
+        self._seen(data)
         return data, is_end
 
     def read_nowait(self, n: int = -1) -> bytes:
         """Reads what is there without waiting."""
         data: bytes = self._inner.read_nowait(n)
-        self._metered.feed(data)
-        if self._inner.at_eof():
-            self._ending.begin(complete=True)
+        self._seen(data)
         return data
 
     async def _read(self, reading: Awaitable[bytes]) -> bytes:
         data: bytes = await self._checked(reading)
-        await self._seen(data)
+        self._seen(data)
         return data
 
     async def _checked(self, reading: Awaitable[Any]) -> Any:
@@ -249,12 +219,10 @@ class Tapped:
             return await reading
         except BaseException:
             if self._inner.exception() is not None:
-                self._ending.begin(complete=False)
-                await self._ending.finished()
+                self._metered.ended(complete=False)
             raise
 
-    async def _seen(self, data: bytes) -> None:
+    def _seen(self, data: bytes) -> None:
         self._metered.feed(data)
         if self._inner.at_eof():
-            self._ending.begin(complete=True)
-            await self._ending.finished()
+            self._metered.ended(complete=True)

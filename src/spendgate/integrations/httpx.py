@@ -6,11 +6,10 @@ client = gate.wrap(httpx.Client())
 
 import copy
 from collections.abc import AsyncIterator, Iterator
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from typing import Any
 
-from spendgate.aio import in_thread
 from spendgate.errors import SpendgateError
 from spendgate.gate import Gate
 from spendgate.integrations.passing import is_passing, passing
@@ -165,7 +164,7 @@ def _transport_class(kit: _Kit, library: Any) -> Any:
             except BaseException as fault:
                 metered.failed(sent=not isinstance(fault, kit.unsent))
                 raise
-            if metered.answered(response.status_code, dict(response.headers.items())):
+            if metered.answered(response.status_code, response.headers):
                 response.stream = tapped(response.stream, metered)
             return response
 
@@ -187,13 +186,11 @@ def _async_tap_class(library: Any) -> Any:
             async for chunk in self._inner:
                 self._metered.feed(chunk)
                 yield chunk
-            await in_thread(partial(self._metered.ended, complete=True))
+            self._metered.ended(complete=True)
 
         async def aclose(self) -> None:
-            try:
-                await in_thread(partial(self._metered.ended, complete=False))
-            finally:
-                await self._inner.aclose()
+            self._metered.ended(complete=False)
+            await self._inner.aclose()
 
     return Tapped
 
@@ -222,9 +219,9 @@ def _async_transport_class(kit: _Kit, library: Any) -> Any:
                 with passing():
                     response = await self._inner.handle_async_request(kit.to_send(request, stated, metered.request))
             except BaseException as fault:
-                await in_thread(partial(metered.failed, sent=not isinstance(fault, kit.unsent)))
+                metered.failed(sent=not isinstance(fault, kit.unsent))
                 raise
-            if await in_thread(partial(metered.answered, response.status_code, dict(response.headers.items()))):
+            if metered.answered(response.status_code, response.headers):
                 response.stream = tapped(response.stream, metered)
             return response
 

@@ -77,6 +77,7 @@ def install(gate: Gate, tracer_provider: Any = None) -> Callable[[], None]:
         return found
 
     def undo() -> None:
+        gate.backlog.flush()
         gate.listeners = tuple(one for one in gate.listeners if one is not listener)
         if vars(gate).get("attempt") is marked:
             del gate.attempt

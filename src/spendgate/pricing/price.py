@@ -23,6 +23,8 @@ PLAIN_TIERS = frozenset({"auto", "default", "standard", "standard_only", "on_dem
 DEARER_TIER = Fraction(5, 2)
 """What any other service tier costs, times the list price, where nobody says: the highest factor that is listed."""
 
+_NOTHING = Usage()
+
 
 @dataclass(frozen=True)
 class Price:
@@ -98,7 +100,7 @@ class Price:
         if self.billing == "subscription" or self.free:
             return 0
         rates = self._rates(batch, service_tier)
-        extra = Usage(web_searches=web_searches, units=amounts)
+        extra = Usage(web_searches=web_searches, units=amounts) if amounts or web_searches else _NOTHING
         self._check_units(extra)
         if not (amounts or rates.bands or rates.per_call) and (needed := self._units_alone(rates)):
             raise self._fault(f"the price is per {' or '.join(sorted(needed))} and how many is not stated,")

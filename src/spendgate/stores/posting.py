@@ -76,7 +76,7 @@ class Posting(Telling):
         judged = self._judge_fairly(request, weight)
         against = [one for one in judged if one.verdict.kind != "fits"]
         if against and request.enforce:
-            return self._refuse(against, weight)
+            return self._refusal(against[0]) if request.tentative else self._refuse(against, weight)
         entry = self._enter(request, weight, position, judged)
         drawing.lock_tier(self.tables, request.call, terms)
         return Held(entry.id, weight, self.at, entry.marks, self.told())

@@ -30,6 +30,15 @@ class LimitChecks(StoreSetup):
                 held(store.hold(ask(**{"calls": 0, unit: 2}), START_AT))
                 refused(store.hold(ask(**{"calls": 0, unit: 1}), START_AT))
 
+    def test_a_tentative_refusal_leaves_no_trace(self, tmp_path: Path) -> None:
+        """Tentatively asked, what does not fit is refused and neither counted nor told; what fits is held."""
+        with self.opened(tmp_path, limit(10), limit(0, unit="rows", name="throttled")) as store:
+            spend(store, 4, START_AT)
+            before = (store.standings(START_AT), told(store))
+            refused(store.hold(ask(7, tentative=True), START_AT))
+            assert (store.standings(START_AT), told(store)) == before
+            held(store.hold(ask(6, tentative=True), START_AT))
+
     def test_the_window_ends_where_it_says(self, tmp_path: Path) -> None:
         """A cost counts for the whole window and not a hundredth longer."""
         for window, span in (("1m", MINUTE), ("1h", HOUR), ("24h", DAY), ("7d", 7 * DAY)):

@@ -1,6 +1,7 @@
 """Every API that is understood, in the order in which they are asked whether a request is theirs."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from spendgate.wire.anthropic_batches import MessageBatches
 from spendgate.wire.anthropic_messages import CountTokens, Messages
@@ -42,6 +43,7 @@ SHARED: tuple[Api, ...] = (
 """Dialects that many speak, told apart by their paths."""
 
 
+@lru_cache(maxsize=1024)
 def find(provider: str, method: str, path: str) -> Api | None:
     """The API that a request speaks; None where none of them is known."""
     known = SHARED if "/openai/" in path else _of(provider)  # many a host has OpenAI's dialect below that prefix

@@ -24,7 +24,9 @@ def load(data: bytes | str) -> Any:
         ValueError: it is no JSON, is nested too deeply, or has NaN or infinity in it.
     """
     try:
-        return json.loads(data, parse_float=Decimal, parse_constant=_refuse)
+        if isinstance(data, str):
+            return _JSON.decode(data)
+        return _JSON.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -131,3 +133,6 @@ def show(value: Any) -> str:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)

@@ -5,7 +5,7 @@
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import urlsplit
 
 HOSTS: tuple[tuple[str, str], ...] = (
@@ -118,6 +118,7 @@ ROUTED = frozenset({"cerebras", "fireworks-ai", "groq", "hyperbolic", "nebius", 
 """Whom Hugging Face's router hands calls on to, as far as genai-prices has their prices (`huggingface_groq`)."""
 
 
+@lru_cache(maxsize=1024)
 def provider_at(url: str) -> str:
     """The provider that a URL belongs to; empty where it is none whose answers are known to cost money."""
     try:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 from spendgate.wire.exchange import Path
 
@@ -9,6 +10,7 @@ READABLE = frozenset({"gzip", "deflate", "identity", "x-gzip"})
 """Encodings of answers that can be read on the side."""
 
 
+@lru_cache(maxsize=64)
 def readable(accepted: str) -> str | None:
     """An `accept-encoding` without what cannot be read on the side; None where there is nothing to leave out."""
     offered = [part.strip() for part in accepted.split(",") if part.strip()]

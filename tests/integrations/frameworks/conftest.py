@@ -60,17 +60,18 @@ def provider() -> Iterator[Provider]:
 
 def entries(gate: Gate) -> list[Entry]:
     """What the ledger has, in order."""
+    gate.backlog.flush()
     return list(gate.store.entries())
 
 
 def states(gate: Gate) -> list[str]:
     """How the ledger's entries stand, in order."""
-    return [entry.state.value for entry in gate.store.entries()]
+    return [entry.state.value for entry in entries(gate)]
 
 
 def attempts(gate: Gate) -> list[int]:
     """Which attempts the ledger has, in order."""
-    return [entry.call.attempt for entry in gate.store.entries()]
+    return [entry.call.attempt for entry in entries(gate)]
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
