@@ -90,15 +90,18 @@ def read(exchange: Exchange) -> Documented:
         return Documented({"free", "billed", "later", "unread"})
     if method != "POST" and not collects:
         return Documented({"free"})
-    if re.search(r"/(images|audio|videos|realtime|moderations|ocr|search|classify|conversations|runs)\b", path):
-        return Documented({"free", "unread"})
     found = [one for one in documents(exchange) if isinstance(one, dict)]
-    bills = list(_bills(exchange, found))
+    judges = exchange.host == "api.mistral.ai" and re.search(r"/(moderations|classifications|conversations)\b", path)
+    if not judges and re.search(
+        r"/(images|audio|videos|realtime|moderations|ocr|search|classify|conversations|runs|convai)\b", path
+    ):
+        return Documented({"free", "unread"})
+    bills = [bill for bill in _bills(exchange, found) if bill[1] or bill[2]]
     if bills and _drew_for_free(found, bills):
         return Documented({"unread"})
     if bills:
         return Documented({"billed"}, bills)
-    if any(_still_going(one) for one in found):
+    if _still_going(found):
         return Documented({"later"})
     if re.search(
         r"count[-_]?tokens|tokenize|/files|/upload|cachedContents$|fileSearchStores|/conversations", path, re.IGNORECASE
@@ -116,11 +119,17 @@ def _drew_for_free(found: list[Json], bills: list[tuple[str, Counts, int | None]
     return drew and len(bills) == 1 and bills[0][2] is None
 
 
-def _still_going(one: Json) -> bool:
-    response = one.get("response") if isinstance(one.get("response"), dict) else one
-    return response.get("status") in {"queued", "in_progress", "validating", "finalizing"} or (
-        one.get("processing_status") == "in_progress"
-    )
+def _still_going(found: list[Json]) -> bool:
+    """Whether the last word on a response or a batch is that it goes on; an error is one too."""
+    going = False
+    for one in found:
+        response = one.get("response") if isinstance(one.get("response"), dict) else one
+        status = response.get("status") or one.get("processing_status") or one.get("type")
+        if status in {"queued", "in_progress", "validating", "finalizing"}:
+            going = True
+        elif status in {"completed", "failed", "incomplete", "cancelled", "error"} and "item" not in one:
+            going = False
+    return going
 
 
 def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
@@ -144,6 +153,10 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
         yield from _bedrock(named, exchange, found)
     elif _has(found, "billed_units"):
         yield from _cohere(named, found)
+    elif any("prompt_eval_count" in one for one in found):
+        last = found[-1]  # Ollama's last line
+        counts = {"input_tokens": last["prompt_eval_count"], "output_tokens": last.get("eval_count")}
+        yield last["model"], _drop(counts), None
     else:
         yield from _openai(provider, named, found)
 
@@ -167,9 +180,11 @@ def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str,
         stated = holder.get("usage") or (holder.get("x_groq") or {}).get("usage")
         if isinstance(stated, dict):
             usage, output, tools = stated, holder.get("output") or [], holder.get("tool_usage") or {}
-    counts = _openai_counts(provider, usage)
+    counts = _openai_counts(provider, usage, model)
     if not counts:
         return
+    if "-search-" in named:  # chat with a model that is made for searching does so once an answer
+        counts["web_searches"] = counts.get("web_searches", 0) + 1
     searches = sum(
         item.get("type") == "web_search_call" and (item.get("action") or {}).get("type", "search") == "search"
         for item in output
@@ -180,22 +195,30 @@ def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str,
     yield model, counts, _cost(usage)
     drawn = tools.get("image_gen") or {}
     if drawn.get("total_tokens"):
-        yield "", _drop({"input_tokens": drawn["input_tokens"], "output_tokens": drawn["output_tokens"]}), None
+        sides = {f"{side}_tokens": drawn[f"{side}_tokens"] for side in ("input", "output")}
+        text = {
+            f"{side}_text_tokens": (drawn.get(f"{side}_tokens_details") or {}).get("text_tokens")
+            for side in ("input", "output")
+        }
+        yield "", _drop(sides | text), None
 
 
-def _openai_counts(provider: str, usage: Json) -> Counts:
+def _openai_counts(provider: str, usage: Json, model: str = "") -> Counts:
     given = usage.get("prompt_tokens", usage.get("input_tokens"))
     written = usage.get("completion_tokens", usage.get("output_tokens")) or 0
     total = usage.get("total_tokens") or 0
     if given is None:
         given = total - written
+    given += usage.get("connector_tokens") or 0  # Mistral's conversations: beside the prompt
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     out = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
     reasoning = out.get("reasoning_tokens") or usage.get("reasoning_tokens") or 0
     if provider == "x-ai" and "completion_tokens" in usage:  # "completion_tokens" leaves reasoning out, total has it
         written += reasoning
-    if provider == "perplexity":  # both are stated beside "completion_tokens"
-        written += (usage.get("reasoning_tokens") or 0) + (usage.get("citation_tokens") or 0)
+    researches = provider == "perplexity" and "deep-research" in model
+    if provider == "perplexity":  # stated beside "completion_tokens"; citations are billed for Deep Research alone
+        written += usage.get("reasoning_tokens") or 0
+        written += (usage.get("citation_tokens") or 0) if researches else 0
     written = max(written, total - given)  # Gemini: thoughts are in the total alone
     counts = {
         "input_tokens": given,
@@ -208,9 +231,17 @@ def _openai_counts(provider: str, usage: Json) -> Counts:
         "reasoning_tokens": min(reasoning, written),
         "input_audio_tokens": details.get("audio_tokens") or 0,
         "output_audio_tokens": out.get("audio_tokens") or 0,
-        "web_searches": usage.get("num_search_queries") or 0,
+        "web_searches": _stated_searches(usage, researches),
     }
     return _drop(counts)
+
+
+def _stated_searches(usage: Json, researches: bool) -> int:
+    """Perplexity's Deep Research, OpenRouter's own tool, the sources of xAI's live search, Mistral's connectors."""
+    by_openrouter = (usage.get("server_tool_use_details") or usage.get("server_tool_use") or {}).get("web_search_requests")
+    queries = (usage.get("num_search_queries") or 0) if researches else 0
+    connectors = (usage.get("connectors") or {}).get("web_search") or 0
+    return queries or by_openrouter or usage.get("num_sources_used") or connectors or 0
 
 
 def _cost(usage: Json) -> int | None:
@@ -278,8 +309,14 @@ def _gemini(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | 
     for one in stated:  # each chunk states what there is so far
         usage |= {name: value for name, value in one["usageMetadata"].items() if value}
 
+    def of(name: str, *kinds: str) -> int:
+        return sum(one.get("tokenCount", 0) for one in usage.get(name) or [] if one.get("modality") in kinds)
+
     def spoken(name: str) -> int:
-        return sum(one.get("tokenCount", 0) for one in usage.get(name) or [] if one.get("modality") == "AUDIO")
+        return of(name, "AUDIO")
+
+    pictures = ("IMAGE", "VIDEO", "DOCUMENT")
+    version = str(stated[-1].get("modelVersion") or named).rpartition("/")[2]
 
     thoughts = usage.get("thoughtsTokenCount") or 0
     embeds = not any("candidates" in one or "promptFeedback" in one for one in found)
@@ -296,8 +333,13 @@ def _gemini(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | 
         "output_audio_tokens": spoken("candidatesTokensDetails"),
         "web_searches": _gemini_searches(named, found),
     }
-    version = str(stated[-1].get("modelVersion") or named)
-    yield version.rpartition("/")[2], _drop(counts), None
+    shown, read = of("candidatesTokensDetails", *pictures), of("promptTokensDetails", *pictures)
+    read += of("toolUsePromptTokensDetails", *pictures)
+    if read or (embeds and usage.get("promptTokensDetails")):
+        counts["input_text_tokens"] = given - read - counts["input_audio_tokens"]
+    if shown or ("image" in version and usage.get("candidatesTokensDetails")):
+        counts["output_text_tokens"] = (usage.get("candidatesTokenCount") or 0) - shown - counts["output_audio_tokens"]
+    yield version, _drop(counts), None
 
 
 def _gemini_searches(named: str, found: list[Json]) -> int:

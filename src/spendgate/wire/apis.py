@@ -11,6 +11,7 @@ from spendgate.wire.cohere import CohereChat, CohereEmbed, CohereRerank
 from spendgate.wire.exchange import Api
 from spendgate.wire.gemini import Generate, Manage
 from spendgate.wire.gemini_batches import GeminiBatches
+from spendgate.wire.mistral import Conversations, Moderations
 from spendgate.wire.ollama import Ollama
 from spendgate.wire.openai_batches import Batches
 from spendgate.wire.openai_chat import Chat
@@ -21,6 +22,7 @@ from spendgate.wire.voyage import Voyage
 OWN: dict[str, tuple[Api, ...]] = {
     "google": (GeminiBatches(), Manage()),
     "cohere": (CohereChat(), CohereEmbed(), CohereRerank()),
+    "mistral": (Conversations(), Moderations()),
     "voyageai": (Voyage(),),
     "ollama": (Ollama(),),
 }

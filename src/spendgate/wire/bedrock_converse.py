@@ -18,6 +18,7 @@ from spendgate.wire.searches import MOST_SEARCHES
 
 CONVERSE = re.compile(r"(?:^|/)model/(?P<model>.+)/(?P<verb>converse|converse-stream)/?$")
 COUNT = re.compile(r"(?:^|/)model/.+/count-tokens/?$")
+GUARDED = "guardrail_intervened"
 SHOWS_REASONING = re.compile(r"claude-3|deepseek|qwen|gpt-oss|kimi|minimax")
 """Models whose stream shows all of their reasoning as text."""
 
@@ -90,6 +91,7 @@ class ConverseReading:
     tier: str = ""
     error: str = ""
     stopped: bool = False
+    refused: bool = False
     looped: bool = False
     produced: int = 0
     _reasoning: set[Any] = field(default_factory=set)
@@ -106,12 +108,24 @@ class ConverseReading:
         elif event == "contentBlockDelta":
             self._delta(whole(found.get("contentBlockIndex")), table(found.get("delta")))
         elif event == "messageStop":
-            self.stopped = True
+            self._stopped(found)
         elif event in {"", "metadata"}:
             self._whole(found)
 
+    def _stopped(self, found: Mapping[str, Any]) -> None:
+        self.stopped = True
+        self.refused = self.refused or found.get("stopReason") == GUARDED
+
+    def _without_tokens(self) -> Answer:
+        """A prompt that a guardrail stops never reaches the model, which bills nothing then."""
+        if self.refused:
+            return Answer("free", reason="a guardrail stopped it before the model read it")
+        return Answer("unread", reason="its usage cannot be read: it states no tokens")
+
     def _whole(self, found: Mapping[str, Any]) -> None:
         """The answer, or the event that a stream ends with."""
+        if "stopReason" in found:
+            self._stopped(found)
         if isinstance(found.get("usage"), dict):
             self.usage = found["usage"]
         self.tier = tier(found) or self.tier
@@ -136,7 +150,7 @@ class ConverseReading:
         if self.usage is not None:
             usage = bedrock_models.usage(self.usage)
             if not usage.tokens:
-                return Answer("unread", reason="its usage cannot be read: it states no tokens")
+                return self._without_tokens()
             model, served = self.routed or self.asked.model, self.tier or self.asked.service_tier
             bill = Bill(self.asked.provider, model, usage, batch=self.asked.batch, service_tier=served)
             return Answer("billed", (bill,))

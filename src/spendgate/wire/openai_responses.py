@@ -5,7 +5,7 @@ A background response is billed once, when it is collected; until then its answe
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -191,7 +191,8 @@ class ResponsesReading:
         """Images are billed by the model that made them."""
         tools = [table(tool) for tool in rows(self.response.get("tools"))]
         named = (word(tool.get("model")) for tool in tools if tool.get("type") == "image_generation")
-        return openai_usage.bill(self.asked, next((name for name in named if name), IMAGE_MODEL), usage)
+        bill = openai_usage.bill(self.asked, next((name for name in named if name), IMAGE_MODEL), usage)
+        return replace(bill, usage=openai_usage.with_text(bill.usage, usage))
 
 
 def _is_search(item: Mapping[str, Any]) -> bool:
