@@ -238,10 +238,10 @@ def _openai_counts(provider: str, usage: Json, model: str = "") -> Counts:
 
 def _stated_searches(usage: Json, researches: bool) -> int:
     """Perplexity's Deep Research, OpenRouter's own tool, the sources of xAI's live search, Mistral's connectors."""
-    by_openrouter = (usage.get("server_tool_use_details") or usage.get("server_tool_use") or {}).get("web_search_requests")
+    own_tools = usage.get("server_tool_use_details") or usage.get("server_tool_use") or {}
     queries = (usage.get("num_search_queries") or 0) if researches else 0
     connectors = (usage.get("connectors") or {}).get("web_search") or 0
-    return queries or by_openrouter or usage.get("num_sources_used") or connectors or 0
+    return queries or own_tools.get("web_search_requests") or usage.get("num_sources_used") or connectors or 0
 
 
 def _cost(usage: Json) -> int | None:

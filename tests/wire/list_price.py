@@ -112,7 +112,7 @@ def _tokens(rates: dict[str, Decimal], usage: dict[str, int]) -> Decimal:
     counts["cache_read"] -= of("cache_audio_read")
     counts["input_audio"] -= of("cache_audio_read")
     inputs = sum(counts[name] for name in kinds[1:])
-    # Where a picture is dearer than text, what is known to be text costs less; the cached part of it is paid for already.
+    # Where a picture is dearer than text, what is known to be text costs less; what is cached is paid for already.
     read = max(0, min(of("input") - inputs, of("input_text") - sum(counts[name] for name in kinds[1:4])))
     written = min(of("output_text"), of("output") - counts["reasoning"] - counts["output_audio"])
     total = given * (of("input") - inputs - read) + reading * read if read else given * (of("input") - inputs)

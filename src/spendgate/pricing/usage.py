@@ -25,9 +25,9 @@ RESERVED_UNITS = ("usd", "calls", "tokens", "units")
 class Usage:
     """Counts of one call. `cache_write_tokens` are five-minute writes; the one-hour writes are counted beside them.
 
-    Cached audio is part of `cache_read_tokens` and of `input_audio_tokens`. `input_text_tokens` and `output_text_tokens`
-    are those that are known to be text, reasoning left out: of a model that draws, all others may be a picture's, and
-    cost as much. `units` are things that the rate card names: rows, gb, mails.
+    Cached audio is part of `cache_read_tokens` and of `input_audio_tokens`. `input_text_tokens` and
+    `output_text_tokens` are those that are known to be text, reasoning left out: of a model that draws, all others may
+    be a picture's, and cost as much. `units` are things that the rate card names: rows, gb, mails.
 
     Raises:
         AmountError: a count is no whole number from 0 on, a part exceeds its total, or a unit has no proper name or

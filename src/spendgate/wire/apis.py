@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from spendgate.wire import anthropic_messages, bedrock_converse
 from spendgate.wire.anthropic_batches import MessageBatches
-from spendgate.wire.anthropic_messages import CountTokens, Messages
+from spendgate.wire.anthropic_messages import Messages
 from spendgate.wire.bedrock_converse import Converse
-from spendgate.wire.bedrock_converse import CountTokens as BedrockCountTokens
 from spendgate.wire.bedrock_invoke import Invoke
 from spendgate.wire.cohere import CohereChat, CohereEmbed, CohereRerank
 from spendgate.wire.exchange import Api
@@ -30,12 +30,12 @@ OWN: dict[str, tuple[Api, ...]] = {
 
 SHARED: tuple[Api, ...] = (
     MessageBatches(),
-    CountTokens(),
+    anthropic_messages.COUNT_TOKENS,
     Messages(),
     Generate(),
     Converse(),
     Invoke(),
-    BedrockCountTokens(),
+    bedrock_converse.COUNT_TOKENS,
     Chat(),
     Responses(),
     Embeddings(),

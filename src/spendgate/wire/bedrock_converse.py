@@ -14,10 +14,12 @@ from spendgate.wire import bedrock_input, bedrock_models, sizing
 from spendgate.wire.cut_short import EARLY, cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import inside, rows, show, table, text_bytes, whole, word
+from spendgate.wire.free import Free
 from spendgate.wire.searches import MOST_SEARCHES
+from spendgate.wire.unreadable import unless_unreadable
 
 CONVERSE = re.compile(r"(?:^|/)model/(?P<model>.+)/(?P<verb>converse|converse-stream)/?$")
-COUNT = re.compile(r"(?:^|/)model/.+/count-tokens/?$")
+COUNT_TOKENS = Free("bedrock.count_tokens", re.compile(r"(?:^|/)model/.+/count-tokens/?$"))
 GUARDED = "guardrail_intervened"
 SHOWS_REASONING = re.compile(r"claude-3|deepseek|qwen|gpt-oss|kimi|minimax")
 """Models whose stream shows all of their reasoning as text."""
@@ -49,22 +51,6 @@ class Converse:
             cap=("inferenceConfig", "maxTokens"),
             problem=problem,
         )
-
-    def reading(self, asked: Asked, headers: Mapping[str, str]) -> "ConverseReading":  # noqa: ARG002 - the protocol's
-        return ConverseReading(asked)
-
-
-@dataclass(frozen=True, slots=True)
-class CountTokens:
-    """Counting tokens, which is free."""
-
-    name: str = "bedrock.count_tokens"
-
-    def speaks(self, method: str, path: str) -> bool:
-        return method == "POST" and COUNT.search(path) is not None
-
-    def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
-        return Asked(self.name, provider, kind="free")
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> "ConverseReading":  # noqa: ARG002 - the protocol's
         return ConverseReading(asked)
@@ -141,10 +127,7 @@ class ConverseReading:
         self.produced += text_bytes([delta.get("text"), delta.get("toolUse"), reasoning, delta.get("image")])
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except ValueError as fault:  # of its counts, or of their sums
-            return Answer("unread", reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete))
 
     def _answer(self, complete: bool) -> Answer:
         if self.usage is not None:

@@ -13,6 +13,7 @@ from spendgate.wire.cut_short import EARLY, cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import inside, model_name, rows, show, stated, table, text_bytes, whole, word
 from spendgate.wire.gemini_usage import Grounding
+from spendgate.wire.unreadable import unless_unreadable
 
 VERBS = r"generateContent|streamGenerateContent|embedContent|batchEmbedContents|predict"
 PAID = re.compile(rf"(?:^|/)(?:models|tunedModels|endpoints|dynamic)/(?P<model>[^/:]+):(?P<verb>{VERBS})$")
@@ -183,10 +184,7 @@ class GenerateReading:
         return not self.asked.streams or self.blocked or (bool(self._open) and not any(self._open.values()))
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except ValueError as fault:  # of its counts, or of their sums
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete), self.id)
 
     def _answer(self, complete: bool) -> Answer:
         searches = self.grounding.searches(self._name)

@@ -13,7 +13,7 @@ FREE_PATHS = re.compile(
         responses/input_tokens | tokenize | detokenize | tokenize-text | count_tokens | check-api-key |
         connectors(?:/.*)? | datasets(?:/.*)? |
         realtime/(?:client_secrets | sessions | transcription_sessions | calls/[^/]+/(?:hangup | reject | refer)) |
-        convai/(?:tools | agents/create | knowledge-base | secrets | (?:agents | tools | knowledge-base | secrets)/[^/]+)
+        convai/(?:tools | secrets | knowledge-base | agents/create | (?:tools | secrets | agents)/[^/]+)
     )/?$""",
     re.VERBOSE,
 )

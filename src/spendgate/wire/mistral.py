@@ -13,9 +13,20 @@ from urllib.parse import urlsplit
 from spendgate.wire import openai_input, openai_usage, sizing
 from spendgate.wire.cut_short import cut_short
 from spendgate.wire.exchange import Answer, Asked, Request
-from spendgate.wire.fields import UnreadableError, inside, model_name, rows, show, stated, table, text_bytes, whole, word
-from spendgate.wire.openai_embeddings import EACH_TOKENS, UsageReading
+from spendgate.wire.fields import (
+    inside,
+    model_name,
+    rows,
+    show,
+    stated,
+    table,
+    text_bytes,
+    whole,
+    word,
+)
+from spendgate.wire.openai_embeddings import EACH_TOKENS, UsageReading, reads_only
 from spendgate.wire.searches import MOST_SEARCHES
+from spendgate.wire.unreadable import unless_unreadable
 
 SPOKEN = re.compile(r"(?:^|/)conversations(?P<old>/[^/]+(?:/restart)?)?/?$")
 JUDGED = re.compile(r"(?:^|/)(?:chat/)?(?:moderations|classifications)/?$")
@@ -64,11 +75,9 @@ class Moderations:
         return method == "POST" and JUDGED.search(path) is not None
 
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
-        model, problem = model_name(body.get("model"))
-        kind: Any = "unread" if problem else "paid"
-        listed = rows(body.get("input"))
-        tokens = sizing.total([openai_input.content(model, body.get("input")), EACH_TOKENS * max(1, len(listed))])
-        return Asked(self.name, provider, model, kind, tokens, max_output_tokens=0, problem=problem)
+        judged = body.get("input")
+        read = openai_input.content("", judged)
+        return reads_only(self.name, provider, body, sizing.total([read, EACH_TOKENS * max(1, len(rows(judged)))]))
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> UsageReading:  # noqa: ARG002 - the protocol's
         return UsageReading(asked)
@@ -102,10 +111,7 @@ class ConversationReading:
         self.usage = usage if isinstance(usage, dict) else self.usage
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except UnreadableError as fault:
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete), self.id)
 
     def _answer(self, complete: bool) -> Answer:
         used = table(self.usage.get("connectors"))
@@ -113,7 +119,9 @@ class ConversationReading:
             return Answer("unread", id=self.id, reason="it made images, which are billed one by one")
         if self.usage:
             searches = sum(stated(used, name) or 0 for name in used if "web_search" in name)
-            return Answer("billed", (openai_usage.bill(self.asked, self.model, self._source(), searches=searches),), self.id)
+            return Answer(
+                "billed", (openai_usage.bill(self.asked, self.model, self._source(), searches=searches),), self.id
+            )
         if self.error:
             return Answer("held", id=self.id, reason=f"an error came in place of the usage: {self.error}")
         if complete or not self.asked.streams:

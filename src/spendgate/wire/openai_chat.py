@@ -13,10 +13,13 @@ from urllib.parse import unquote, urlsplit
 from spendgate.wire import hosts, openai_input, openai_usage, sizing
 from spendgate.wire.cut_short import cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Path, Request
-from spendgate.wire.fields import UnreadableError, inside, model_name, rows, show, table, text_bytes, whole, word
+from spendgate.wire.fields import inside, model_name, rows, show, table, text_bytes, whole, word
+from spendgate.wire.unreadable import unless_unreadable
 
 SPOKEN = re.compile(r"(?:^|/)(?:(?P<chat>chat/completions|agents/completions)|(?:fim/)?completions)/?$")
-PARTNER = re.compile(r"/publishers/(?!anthropic/|google/)[^/]+/models/(?P<model>[^/:]+):(?P<verb>(?:r|streamR)awPredict)$")
+PARTNER = re.compile(
+    r"/publishers/(?!anthropic/|google/)[^/]+/models/(?P<model>[^/:]+):(?P<verb>(?:r|streamR)awPredict)$"
+)
 """Where Vertex AI has the models of Mistral and others."""
 DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 
@@ -172,10 +175,7 @@ class ChatReading:
         return self.done or not self.asked.streams or (bool(self._open) and not any(self._open.values()))
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except UnreadableError as fault:
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete), self.id)
 
     def _answer(self, complete: bool) -> Answer:
         if self.usage:

@@ -13,7 +13,6 @@ from spendgate.wire import openai_input, openai_usage, sizing
 from spendgate.wire.cut_short import cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import (
-    UnreadableError,
     inside,
     model_name,
     rows,
@@ -25,6 +24,7 @@ from spendgate.wire.fields import (
     word,
 )
 from spendgate.wire.searches import MOST_SEARCHES
+from spendgate.wire.unreadable import unless_unreadable
 
 CREATED = re.compile(r"(?:^|/)responses(?P<compact>/compact)?/?$")
 COLLECTED = re.compile(r"(?:^|/)responses/(?P<id>[^/]+)/?$")
@@ -144,10 +144,7 @@ class ResponsesReading:
             self.thought += size if "reasoning_text" in kind else 0
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except UnreadableError as fault:
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete), self.id)
 
     def _answer(self, complete: bool) -> Answer:
         status, usage = word(self.response.get("status")), self.response.get("usage")
