@@ -15,10 +15,8 @@ from urllib.parse import unquote
 from botocore.eventstream import EventStreamBuffer
 from genai_prices.data import providers
 
+from tests.wire.documented_google import Counts, Json, counted
 from tests.wire.recordings import Exchange
-
-Counts = dict[str, int]
-Json = dict[str, Any]
 
 UNLISTED = re.compile(
     r"""^models\.github\.ai$ | ^models\.inference\.ai\.azure\.com$ | \.githubcopilot\.com$ | \.inference\.heroku\.com$
@@ -51,7 +49,7 @@ def is_paid(exchange: Exchange) -> bool:
     """Whether the host bills for answers: by the patterns of genai-prices."""
     if exchange.host.endswith(".googleapis.com") and not MODELS_OF_GOOGLE.search(exchange.host):
         return False
-    url = exchange.request.url
+    url = exchange.request.url.replace("wss://", "https://")
     if UNCERTAIN.search(exchange.host) or (exchange.host == "openrouter.ai" and not exchange.path.startswith("/api/")):
         return False
     if "//localhost:11434/" in url or "//127.0.0.1:11434/" in url:
@@ -101,7 +99,7 @@ def read(exchange: Exchange) -> Documented:
         return Documented({"unread"})
     if bills:
         return Documented({"billed"}, bills)
-    if _still_going(found):
+    if re.search(r"/(responses|batches)\b", path) and _still_going(found):
         return Documented({"later"})
     if re.search(
         r"count[-_]?tokens|tokenize|/files|/upload|cachedContents$|fileSearchStores|/conversations", path, re.IGNORECASE
@@ -146,9 +144,9 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
     if "/messages" in exchange.path or any(one.get("type") == "message" for one in found):
         yield from ((named if amazon else model, counts, cost) for model, counts, cost in _anthropic(named, found))
     elif any("usageMetadata" in one for one in found) and "cachedContents" not in exchange.path:
-        yield from _gemini(named, found)
+        yield from google.gemini(named, found)
     elif any("predictions" in one for one in found):
-        yield from _vertex_embeddings(named, found)
+        yield from google.vertex_embeddings(named, found)
     elif amazon or _has(found, "inputTokens"):
         yield from _bedrock(named, exchange, found)
     elif _has(found, "billed_units"):
@@ -156,7 +154,7 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
     elif any("prompt_eval_count" in one for one in found):
         last = found[-1]  # Ollama's last line
         counts = {"input_tokens": last["prompt_eval_count"], "output_tokens": last.get("eval_count")}
-        yield last["model"], _drop(counts), None
+        yield last["model"], counted(counts), None
     else:
         yield from _openai(provider, named, found)
 
@@ -200,7 +198,7 @@ def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str,
             f"{side}_text_tokens": (drawn.get(f"{side}_tokens_details") or {}).get("text_tokens")
             for side in ("input", "output")
         }
-        yield "", _drop(sides | text), None
+        yield "", counted(sides | text), None
 
 
 def _openai_counts(provider: str, usage: Json, model: str = "") -> Counts:
@@ -233,7 +231,7 @@ def _openai_counts(provider: str, usage: Json, model: str = "") -> Counts:
         "output_audio_tokens": out.get("audio_tokens") or 0,
         "web_searches": _stated_searches(usage, researches),
     }
-    return _drop(counts)
+    return counted(counts)
 
 
 def _stated_searches(usage: Json, researches: bool) -> int:
@@ -289,7 +287,7 @@ def _anthropic_counts(usage: Json) -> Counts:
     written = usage.get("cache_creation_input_tokens") or 0
     hour = (usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0
     read = usage.get("cache_read_input_tokens") or 0
-    return _drop(
+    return counted(
         {
             "input_tokens": (usage.get("input_tokens") or 0) + read + written,
             "cache_read_tokens": read,
@@ -302,65 +300,6 @@ def _anthropic_counts(usage: Json) -> Counts:
     )
 
 
-def _gemini(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
-    """The last `usageMetadata` counts; thoughts and the prompts of tools are beside the other two counts."""
-    stated = [one for one in found if "usageMetadata" in one]
-    usage: Json = {}
-    for one in stated:  # each chunk states what there is so far
-        usage |= {name: value for name, value in one["usageMetadata"].items() if value}
-
-    def of(name: str, *kinds: str) -> int:
-        return sum(one.get("tokenCount", 0) for one in usage.get(name) or [] if one.get("modality") in kinds)
-
-    def spoken(name: str) -> int:
-        return of(name, "AUDIO")
-
-    pictures = ("IMAGE", "VIDEO", "DOCUMENT")
-    version = str(stated[-1].get("modelVersion") or named).rpartition("/")[2]
-
-    thoughts = usage.get("thoughtsTokenCount") or 0
-    embeds = not any("candidates" in one or "promptFeedback" in one for one in found)
-    prompt = usage.get("promptTokenCount") or (usage.get("totalTokenCount") if embeds else 0) or 0
-    given = prompt + (usage.get("toolUsePromptTokenCount") or 0)
-    written = (usage.get("candidatesTokenCount") or usage.get("responseTokenCount") or 0) + thoughts
-    counts = {
-        "input_tokens": given,
-        "cache_read_tokens": usage.get("cachedContentTokenCount") or 0,
-        "output_tokens": max(written, (usage.get("totalTokenCount") or 0) - given),
-        "reasoning_tokens": thoughts,
-        "input_audio_tokens": spoken("promptTokensDetails") + spoken("toolUsePromptTokensDetails"),
-        "cache_audio_read_tokens": spoken("cacheTokensDetails"),
-        "output_audio_tokens": spoken("candidatesTokensDetails"),
-        "web_searches": _gemini_searches(named, found),
-    }
-    shown, read = of("candidatesTokensDetails", *pictures), of("promptTokensDetails", *pictures)
-    read += of("toolUsePromptTokensDetails", *pictures)
-    if read or (embeds and usage.get("promptTokensDetails")):
-        counts["input_text_tokens"] = given - read - counts["input_audio_tokens"]
-    if shown or ("image" in version and usage.get("candidatesTokensDetails")):
-        counts["output_text_tokens"] = (usage.get("candidatesTokenCount") or 0) - shown - counts["output_audio_tokens"]
-    yield version, _drop(counts), None
-
-
-def _gemini_searches(named: str, found: list[Json]) -> int:
-    """Gemini 3 is billed by query, what came before it by prompt that was grounded; places on a map count as one."""
-    grounded = [one.get("groundingMetadata") or {} for each in found for one in each.get("candidates") or []]
-    asked = [query for one in grounded for query in one.get("webSearchQueries") or []]
-    asked += [query for one in grounded for query in one.get("imageSearchQueries") or []]
-    chunks = [chunk for one in grounded for chunk in one.get("groundingChunks") or []]
-    queries, places = {query for query in asked if query.strip()}, any("maps" in chunk for chunk in chunks)
-    if re.search(r"gemini-[12]\.", named):
-        cited = any((chunk.get("web") or {}).get("uri") for chunk in chunks)
-        return int(bool(queries and cited) or places)
-    return len(queries) or int(places)
-
-
-def _vertex_embeddings(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
-    """Vertex AI counts the tokens of each text."""
-    texts = [one["embeddings"]["statistics"]["token_count"] for each in found for one in each["predictions"]]
-    yield named, _drop({"input_tokens": sum(texts)}), None
-
-
 def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
     """`usage` of converse, `metadata.usage` of its stream, or the headers of an invocation."""
     usage: Json = {}
@@ -371,7 +310,7 @@ def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tupl
         given, written = (
             exchange.headers.get(f"x-amzn-bedrock-{side}-token-count", "0") for side in ("input", "output")
         )
-        counts = _drop({"input_tokens": int(given), "output_tokens": int(written)})
+        counts = counted({"input_tokens": int(given), "output_tokens": int(written)})
         yield from ((named, one, None) for one in [counts] if one)
         return
     read, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
@@ -384,7 +323,7 @@ def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tupl
         "output_tokens": usage.get("outputTokens") or 0,
         "web_searches": (usage.get("serverToolUsage") or {}).get("webSearchRequests") or 0,
     }
-    yield named, _drop(counts), None
+    yield named, counted(counts), None
 
 
 def _cohere(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
@@ -397,7 +336,7 @@ def _cohere(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | 
             billed = one.get("billed_units") or billed
             rest.extend(one.values())
     given = (billed.get("input_tokens") or 0) + (billed.get("image_tokens") or 0)
-    counts = _drop({"input_tokens": int(given), "output_tokens": int(billed.get("output_tokens") or 0)})
+    counts = counted({"input_tokens": int(given), "output_tokens": int(billed.get("output_tokens") or 0)})
     yield from ((named, one, None) for one in [counts] if one)
 
 
@@ -406,10 +345,6 @@ def _has(value: Any, name: str) -> bool:
     if isinstance(value, list):
         return any(_has(one, name) for one in value)
     return isinstance(value, dict) and (name in value or any(_has(one, name) for one in value.values()))
-
-
-def _drop(counts: dict[str, Any]) -> Counts:
-    return {name: int(count) for name, count in counts.items() if count}
 
 
 def _amazon(body: bytes) -> Iterator[Any]:

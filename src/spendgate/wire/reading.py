@@ -154,10 +154,12 @@ def _by_status(asked: Asked, status: int) -> Answer | None:
 
 
 def _understood(provider: str, request: Request) -> Asked:
-    method, path = request.method.upper(), urlsplit(request.url).path
+    url = urlsplit(request.url)
+    method, path = request.method.upper(), url.path
     api = apis.find(provider, method, path)
     if api is None:
-        if management.is_free(provider, method, path, request.headers.get("upgrade", "")):
+        socket = request.headers.get("upgrade", "") or (url.scheme if url.scheme in {"ws", "wss"} else "")
+        if management.is_free(provider, method, path, socket):
             return Asked("", provider, kind="free")
         problem = f"{method} {_shown(path)} is not known"
         return Asked("", provider, _named(request), kind="unread", problem=problem)
