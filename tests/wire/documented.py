@@ -136,9 +136,9 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
     amazon = re.search(r"/model/([^/]+)/", exchange.path)
     if amazon:
         named = re.sub(r"^arn:.*(foundation-model|inference-profile)/", "", unquote(amazon[1]))
-    google = re.search(r"models/([^/:]+):", exchange.path)
-    if google:
-        named = unquote(google[1])
+    generates = re.search(r"models/([^/:]+):", exchange.path)
+    if generates:
+        named = unquote(generates[1])
     if re.search(r"count[-_]?tokens", exchange.path, re.IGNORECASE):
         return
     if "/messages" in exchange.path or any(one.get("type") == "message" for one in found):
