@@ -17,6 +17,7 @@ from spendgate.errors import AmountError, PriceError
 from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
+from spendgate.policies import WhenRefused
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage, units_from
 from spendgate.wire.exchange import Bill
 
@@ -59,7 +60,11 @@ class Stated(TypedDict, total=False):
         batch: priced as a batch call; it may run 25 hours before it lapses.
         background: it may run 25 hours before it lapses, at the plain price.
         service_tier: the provider's name for a faster or slower service.
+        when_refused: what becomes of the call where there is no room: `raise`, `wait` or `skip`.
         wait: how many seconds to wait for room.
+        clamp: the least tokens of output that are still worth the call: where a limit leaves no room for
+            `max_output_tokens`, as many are set aside as fit, and `Reservation.max_output_tokens` says how many.
+        free: it costs nothing, by your word; for what has a price on the rate card, leave it to that.
     """
 
     provider: str
@@ -78,7 +83,10 @@ class Stated(TypedDict, total=False):
     batch: bool
     background: bool
     service_tier: str
+    when_refused: WhenRefused
     wait: float
+    clamp: int
+    free: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,7 @@ class Ask:
     service_tier: str = ""
     lapse_after: int = 0
     fingerprint: str = ""
+    free: bool = False
 
 
 def check_stated(stated: Stated) -> None:
@@ -126,6 +135,8 @@ _KINDS: dict[str, tuple[type, str]] = {
     "batch": (bool, "True or False"),
     "background": (bool, "True or False"),
     "service_tier": (str, "text"),
+    "when_refused": (str, "text"),
+    "free": (bool, "True or False"),
 }
 
 
@@ -150,6 +161,7 @@ def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
         service_tier=stated.get("service_tier", ""),
         lapse_after=lapse_after,
         fingerprint=_fingerprint(stated.get("fingerprint", "")),
+        free=bool(stated.get("free")),
     )
 
 
@@ -214,6 +226,8 @@ class Estimate:
 def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, default_output: int = 0) -> Estimate:
     """The most that a call can cost. The defaults stand in for tokens that the caller does not state, unless 0."""
     call = ask.call
+    if ask.free:
+        return Estimate(ask, None, _weigh(ask, 0, (ask.input_tokens or 0) + (ask.max_output_tokens or 0)))
     most_in = ask.input_tokens if ask.input_tokens is not None else default_input or None
     most_out = ask.max_output_tokens if ask.max_output_tokens is not None else default_output or None
     try:

@@ -6,17 +6,16 @@ reservation. What is not settled stays held, lapses, and counts as spent.
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, Unpack
 
 from spendgate import attribution
 from spendgate.answers import Receipt, Status, blocked_error, pause, receipt, refusal_error, status
 from spendgate.billing import settlement
 from spendgate.call import Call, tags_from
+from spendgate.calling import CallDesk
 from spendgate.clock import SECOND, Clock, SystemClock
 from spendgate.errors import AmountError, LostTailError, ReservationStateError, StoreError
-from spendgate.escalating import EscalationDesk
 from spendgate.estimating import (
     Ask,
     Estimate,
@@ -24,7 +23,6 @@ from spendgate.estimating import (
     Stated,
     check_stated,
     estimate,
-    keyed,
     outcome,
     read_ask,
     report,
@@ -46,11 +44,11 @@ from spendgate.ledger import (
 )
 from spendgate.limits import applying
 from spendgate.money import Amount, decimal, quantity, usd
-from spendgate.paying import paid
+from spendgate.policies import Services
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
 from spendgate.recalled import recalled
 from spendgate.reservation import State
-from spendgate.reserved import PaidCall, Reservation
+from spendgate.reserved import Reservation
 from spendgate.sights import Sights
 from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.unrecorded import Unrecorded
@@ -61,8 +59,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("spendgate")
 
-P = ParamSpec("P")
-R = TypeVar("R")
 C = TypeVar("C")
 Mode = Literal["enforce", "observe", "off"]
 
@@ -80,7 +76,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate(EscalationDesk):
+class Gate(CallDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
@@ -102,6 +98,7 @@ class Gate(EscalationDesk):
         default_output_tokens: int = 0,
         listeners: tuple[Listener, ...] = (),
         rules: TaskRules | None = None,
+        services: Services | None = None,
     ) -> None:
         self.store = store
         self.clock: Clock = clock or SystemClock()
@@ -116,7 +113,9 @@ class Gate(EscalationDesk):
         self.defaults = (default_input_tokens, default_output_tokens)
         self._unrecorded = Unrecorded()
         self.rules = rules or TaskRules()
+        self.services = services or Services()
         self._known: dict[str, TaskTerms] = {}
+        self._locked: set[tuple[str, str]] = set()
         self._sights = Sights(self.rules.same_request, self.rules.within)
 
     def reserve(self, *, resource: str, **stated: Unpack[Stated]) -> Reservation:
@@ -124,7 +123,7 @@ class Gate(EscalationDesk):
 
         Args:
             resource: what has a price: a model's name, or an API such as `clearbit.enrich`.
-            stated: what is known of the call: see `Stated`. `wait` is how many seconds to wait for room.
+            stated: what is known of the call, and what becomes of it where there is no room: see `Stated`.
 
         Raises:
             SpendLimitError: a limit leaves no room. Nothing was reserved.
@@ -136,10 +135,9 @@ class Gate(EscalationDesk):
             StoreError: the ledger cannot be read or written. Nothing was reserved.
             AmountError: an argument is no amount or no name. Nothing was reserved.
         """
-        ask = self.ask(resource, stated)
-        deadline_at = self.deadline(stated)
+        asking = self.asking(resource, stated)
         while True:
-            found = self.attempt(ask, deadline_at)
+            found = asking.step()
             if isinstance(found, Reservation):
                 return found
             self.clock.sleep(found)
@@ -177,37 +175,6 @@ class Gate(EscalationDesk):
             raise refusal_error(answer, ask.call, guess.remedy)
         return span / SECOND
 
-    def call(self, resource: str, **stated: Unpack[Stated]) -> PaidCall:
-        """A block around a paid call: reserved on entering, settled on leaving. Takes what `reserve` takes.
-
-        Left normally without `settle` or `void`, it is settled from the rate card, or with the whole hold where that
-        cannot say what it cost. Left by an exception, it stays held and lapses: it counts as spent.
-        """
-        return PaidCall(lambda: self.reserve(resource=resource, **stated))
-
-    def paid(
-        self,
-        resource: str,
-        *,
-        key_from: Callable[..., object] | None = None,
-        settle_from: Callable[[Any], Mapping[str, Any]] | None = None,
-        **stated: Unpack[Stated],
-    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Makes every call of a function, or every run of a generator, a paid call.
-
-        Args:
-            resource: what has a price.
-            key_from: from the function's arguments to the piece of work it is for.
-            settle_from: from what the function returns to the arguments of `settle`.
-            stated: what `reserve` takes.
-        """
-        check_stated(stated)
-
-        def start(args: Any, kwargs: Any) -> PaidCall:
-            return self.call(resource, **keyed(stated, key_from, args, kwargs))
-
-        return lambda function: paid(function, start, settle_from)
-
     def wrap(self, client: C, **terms: Any) -> C:
         """A client like the one given, whose calls pass the gate: refused before anything is sent, or settled.
 
@@ -222,12 +189,6 @@ class Gate(EscalationDesk):
         """
         wrapped: C = import_module("spendgate.integrations").wrap(self, client, **terms)
         return wrapped
-
-    def scope(
-        self, service: str = "", *, task: str = "", tags: Mapping[str, object] | None = None
-    ) -> AbstractContextManager[None]:
-        """Says for whom the calls inside a `with` block are made, where they do not say so themselves."""
-        return attribution.scope(service, task, tags)
 
     def settle(
         self,

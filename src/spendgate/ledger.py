@@ -115,7 +115,8 @@ class Event:
     """A change of state worth telling.
 
     `kind` is `blocked` or `observed` (an episode of refusals begins), `allowing` (it is over), `warned`, `tripped`,
-    `reset`, `limits`, `clock`, `lost` or `escalation`.
+    `reset`, `limits`, `clock`, `lost`, `escalation`, `locked` (a task asked for a dearer model than its own) or
+    `skipped` (a program left a call out that was refused).
     """
 
     at: int
@@ -354,6 +355,9 @@ class Store(TaskStore, Protocol):
 
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""
+
+    def note(self, event: Event) -> Event:
+        """Writes down what a program says has happened; the event as the ledger has it, with the instant it took."""
 
     def sums(self, by: Sequence[str], since_at: int, until_at: int, every: int = 0) -> Iterator[Sum]:
         """Entries summed by `GroupField`s and, with `every`, by stretches of that many microseconds.
