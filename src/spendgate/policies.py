@@ -95,6 +95,8 @@ def policy(
     Raises:
         AmountError: a value is none, or two of them contradict each other.
     """
+    if not when_refused and not wait and clamp is None and not fallback:
+        return NOTHING
     if when_refused not in ("", *WAYS):
         raise AmountError("when_refused", when_refused, f"it must be one of {', '.join(WAYS)}")
     wait_s = float(decimal(str(wait), "wait"))

@@ -30,7 +30,7 @@ from spendgate.estimating import Ask, Stated, estimate, most_output
 from spendgate.ledger import Event, Store
 from spendgate.limits import unit_scale
 from spendgate.money import MAX_LIMIT_NANOS, nanos, scaled
-from spendgate.policies import NOTHING, Policy, Services, nearest, needs_fallback, over, policy
+from spendgate.policies import NOTHING, RAISE, Policy, Services, nearest, needs_fallback, over, policy
 from spendgate.reserved import Reservation
 
 if TYPE_CHECKING:
@@ -108,12 +108,16 @@ def said_by(stated: Stated) -> Policy:
     """What a call states of its own policy."""
     if not STATED.intersection(stated):
         return NOTHING
+    if stated.get("when_refused") == "raise" and not ("wait" in stated or "clamp" in stated):
+        return RAISE
     return policy(stated.get("when_refused", ""), wait=stated.get("wait", 0), clamp=stated.get("clamp"))
 
 
 def policy_of(desk: Desk, service: str, *said: Policy) -> Policy:
     """The policy that holds for a call, by what was said of it, nearest first: the scope's stands after the first."""
     call, *others = said
+    if call is RAISE or (not desk.services.rules and around() is NOTHING and all(one is NOTHING for one in said)):
+        return RAISE
     return nearest(call, around(), *others, desk.services.of(service).refused)
 
 
