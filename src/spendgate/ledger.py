@@ -286,7 +286,7 @@ class Totals:
 Answer = Held | Refused | Breaker | TaskTerms
 """What a hold is answered with."""
 
-GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt"]
+GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt", "fallback_for"]
 
 
 class Store(TaskStore, Protocol):
@@ -363,8 +363,8 @@ class Store(TaskStore, Protocol):
         """Entries summed by `GroupField`s and, with `every`, by stretches of that many microseconds.
 
         Imported history and daily sums are in it. `priced` is `exact`, `pattern` (the model's name only fits a
-        pattern), `stated` (the caller said what it cost) or `unpriced`; `attempt` is `first` or `retry`. Daily
-        sums are `settled`, `exact` and `first`.
+        pattern), `stated` (the caller said what it cost) or `unpriced`; `attempt` is `first` or `retry`; `fallback_for`
+        is what a call stands in for. Daily sums are `settled`, `exact`, `first`, and stand in for nothing.
         """
 
     def totals(self) -> Totals:

@@ -10,6 +10,7 @@ import apsw
 from spendgate.budgets import RETRY_MARK
 from spendgate.errors import StoreError
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, Event, Sum, Totals
+from spendgate.policies import FALLBACK_FOR
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.checking import check_counters
 from spendgate.stores.force import InForce
@@ -70,8 +71,12 @@ _PRICED = (
     "WHEN exact THEN 'exact' ELSE 'pattern' END FROM pricings WHERE id = pricing)"
 )
 _ATTEMPT = f"iif(',' || marks || ',' LIKE '%,{RETRY_MARK},%', 'retry', 'first')"
-_BOOKED = {"state": _STATE, "priced": _PRICED, "attempt": _ATTEMPT}
-_ROLLED = {"state": "'settled'", "priced": "'exact'", "attempt": "'first'"}
+_FALLBACK_FOR = (
+    f"iif(instr(tags, '\"{FALLBACK_FOR}\"'), coalesce((SELECT json_extract(value, '$[1]') FROM json_each(tags) "
+    f"WHERE json_extract(value, '$[0]') = '{FALLBACK_FOR}'), ''), '')"
+)
+_BOOKED = {"state": _STATE, "priced": _PRICED, "attempt": _ATTEMPT, FALLBACK_FOR: _FALLBACK_FOR}
+_ROLLED = {"state": "'settled'", "priced": "'exact'", "attempt": "'first'", FALLBACK_FOR: "''"}
 """Groups that entries are asked for, and what stands for them in daily sums."""
 
 
