@@ -17,6 +17,7 @@ from spendgate.errors import AmountError, PriceError
 from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
+from spendgate.money import usd as usd_of
 from spendgate.policies import WhenRefused
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage, units_from
 from spendgate.wire.exchange import Bill
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 TIER = "tier:"
 """What the mark begins with that keeps an entry's service tier."""
+LEARNED = "learned:"
+"""What the mark begins with that keeps the most a call can be, dollars/tokens, where less is set aside for it."""
 UNKNOWN_CONTEXT = 200_000
 """Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
@@ -181,13 +184,17 @@ def keyed(stated: Stated, key_from: Callable[..., object] | None, args: Any, kwa
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A call with its price, as far as there is one, and what to set aside for it. `fault` says why there is none."""
+    """A call with its price, as far as there is one, and what to set aside for it. `fault` says why there is none.
+
+    `full` is the most that the call can cost, where less is set aside because that was learned (`spendgate.learning`).
+    """
 
     ask: Ask
     price: "Price | None"
     weight: Weight
     tariff_units: int = 0
     fault: PriceError | None = None
+    full: Weight | None = None
 
     @property
     def unpriced(self) -> bool:
@@ -209,6 +216,8 @@ class Estimate:
         flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
         flags[f"{TIER}{ask.service_tier}"] = bool(ask.service_tier)
         flags[mark] = bool(mark)
+        if self.full is not None:
+            flags[f"{LEARNED}{usd_of(self.full.usd):f}/{self.full.tokens}"] = True
         return HoldRequest(
             call=ask.call,
             weight=self.weight,

@@ -27,6 +27,7 @@ from spendgate.estimating import (
     read_ask,
     report,
 )
+from spendgate.learning import Learned, in_full
 from spendgate.ledger import (
     LAPSE_AFTER,
     LAPSE_AFTER_BATCH,
@@ -114,6 +115,7 @@ class Gate(CallDesk):
         self._unrecorded = Unrecorded()
         self.rules = rules or TaskRules()
         self.services = services or Services()
+        self._learned = Learned()
         self._known: dict[str, TaskTerms] = {}
         self._locked: set[tuple[str, str]] = set()
         self._sights = Sights(self.rules.same_request, self.rules.within)
@@ -145,7 +147,7 @@ class Gate(CallDesk):
     def attempt(self, ask: Ask, deadline_at: int) -> Reservation | float:
         """Tries once: the reservation, or how many seconds to wait before trying again. Raises as `reserve` does."""
         now_at = self.clock.now()
-        guess = estimate(ask, self.prices, now_at, *self.defaults)
+        guess = self._estimate(ask, now_at)
         if self.mode == "off":
             return Reservation(self, guess)
         sight = self._sights.look(ask.call.service, ask.fingerprint, now_at)
@@ -174,6 +176,13 @@ class Gate(CallDesk):
         if span is None:
             raise refusal_error(answer, ask.call, guess.remedy)
         return span / SECOND
+
+    def _estimate(self, ask: Ask, now_at: int) -> Estimate:
+        """The most that a call can cost; where its service learns, the most that such calls have cost."""
+        guess = estimate(ask, self.prices, now_at, *self.defaults)
+        if self.mode == "off" or not self.services.of(ask.call.service).learns:
+            return guess
+        return self._learned.lower(guess, self.store, self.prices, now_at, self.defaults[0])
 
     def wrap(self, client: C, **terms: Any) -> C:
         """A client like the one given, whose calls pass the gate: refused before anything is sent, or settled.
@@ -263,8 +272,8 @@ class Gate(CallDesk):
     def outcome(self, guess: Estimate, said: Report, has_tariff: bool) -> Outcome:
         """What a reservation is settled with, by what was said of its cost."""
         if said.bills:
-            return settlement(guess, said, self.prices, self.clock.now())
-        return outcome(guess.ask, guess.price, said, has_tariff)
+            return in_full(guess, settlement(guess, said, self.prices, self.clock.now()))
+        return in_full(guess, outcome(guess.ask, guess.price, said, has_tariff))
 
     def begin(self, work: str, reservation: Reservation) -> None:
         """A provider goes on with a call in the background, under a name by which its bill is collected later."""

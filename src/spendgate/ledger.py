@@ -115,8 +115,7 @@ class Event:
     """A change of state worth telling.
 
     `kind` is `blocked` or `observed` (an episode of refusals begins), `allowing` (it is over), `warned`, `tripped`,
-    `reset`, `limits`, `clock`, `lost`, `escalation`, `locked` (a task asked for a dearer model than its own) or
-    `skipped` (a program left a call out that was refused).
+    `reset`, `limits`, `clock`, `lost`, `escalation`, `locked` (a tier refused a model) or `skipped` (a refused call).
     """
 
     at: int
@@ -132,8 +131,8 @@ class Entry:
 
     `weight` is what it counts for now: what is held, or what it cost. `counted_at` is the instant from which a
     settled or lapsed weight counts in windows; `total` the ledger's running total after its last write, `rev` the
-    ledger's head then. `marks` are among `overrun`, `late`, `unpriced`, `throttled`, `observed`, `unrecorded`,
-    `imported`, `lost`, `batch`, `subscription`, `retry`, and the budgets of its own (see `spendgate.budgets`).
+    ledger's head then. `marks` are among `overrun`, `late`, `unpriced`, `throttled`, `observed`, `unrecorded`, `cut`,
+    `imported`, `lost`, `batch`, `subscription`, `retry`, `learned:` with the most it can cost, and its budgets.
     """
 
     seq: int
@@ -352,6 +351,9 @@ class Store(TaskStore, Protocol):
 
     def entry(self, hold_id: str) -> Entry | None:
         """One reservation, or None."""
+
+    def latest(self, service: str, provider: str, resource: str, most: int) -> list[Entry]:
+        """Calls of one kind that were settled or lapsed, latest first, among the latest 50,000 or so of all calls."""
 
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""

@@ -11,13 +11,14 @@ from spendgate.budgets import RETRY_MARK
 from spendgate.errors import StoreError
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, Event, Sum, Totals
 from spendgate.policies import FALLBACK_FOR
+from spendgate.reservation import State
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.checking import check_counters
 from spendgate.stores.force import InForce
 from spendgate.stores.sqlite_schema import NUMBERS, SUMS
 from spendgate.stores.sqlite_tables import ALL, CHUNK, SqliteTables
 from spendgate.stores.summing import FIELDS, GROUPS, STATED
-from spendgate.stores.tables import Meta
+from spendgate.stores.tables import SCANNED, Meta
 
 T = TypeVar("T")
 
@@ -56,6 +57,16 @@ def _chunks(
     while found := look(chunk):
         yield from (entry for _, entry in found)
         first = found[-1][0] + 1
+
+
+def latest(tables: SqliteTables, kind: tuple[str, str, str], most: int) -> list[Entry]:
+    """Calls of one service, provider and resource that were settled or lapsed, among the latest entries."""
+    ended = ", ".join(str(rows.STATES.index(state)) for state in (State.SETTLED, State.LAPSED))
+    sql = (
+        f"SELECT {ALL} FROM entries WHERE seq > (SELECT coalesce(max(seq), 0) FROM entries) - {SCANNED} "
+        f"AND service = ? AND provider = ? AND resource = ? AND state IN ({ended}) ORDER BY seq DESC LIMIT ?"
+    )
+    return [tables.read(row) for row in tables.run(sql, (*kind, most)).fetchall()]
 
 
 def events(tables: SqliteTables, since_at: int) -> list[Event]:

@@ -126,6 +126,22 @@ class RecordChecks(StoreSetup):
             (event,) = told(store, "warned")
             assert (event.at, event.limit, event.data["held"], event.data["amount"]) == (START_AT + 1, "limit", 6, 10)
 
+    def test_the_latest_calls_of_a_kind_are_found(self, tmp_path: Path) -> None:
+        """Settled and lapsed calls of a service and model come back, the latest first, and no more than asked for."""
+        with self.opened(tmp_path) as store:
+            calls: dict[str, Any] = {"provider": "p", "resource": "r"}
+            ids = [held(store.hold(ask(9, **calls), START_AT + n)).id for n in range(5)]
+            for other in ({"service": "x"}, {"provider": "x"}, {"resource": "x"}):
+                spend_id = held(store.hold(ask(9, **{**calls, **other}), START_AT)).id
+                store.settle(spend_id, Outcome(usd=1), START_AT)
+            store.settle(ids[0], Outcome(usd=1, usage="{}"), START_AT)
+            store.void(ids[1], START_AT)
+            store.settle(ids[2], Outcome(usd=3), START_AT)
+            held(store.hold(ask(1), START_AT + LAPSE_AFTER + 3))
+            assert [entry.id for entry in store.latest("research", "p", "r", 9)] == [ids[3], ids[2], ids[0]]
+            assert [entry.weight.usd for entry in store.latest("research", "p", "r", 2)] == [9, 3]
+            assert store.latest("research", "p", "", 9) == []
+
     def test_what_a_program_says_has_happened_is_an_event(self, tmp_path: Path) -> None:
         """A noted event is kept in its order and seen by every handle; it never takes an instant before the last."""
         with self.opened(tmp_path) as store:
