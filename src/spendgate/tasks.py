@@ -202,10 +202,13 @@ class TaskDesk:
         if self.mode == "off":
             return
         now_at = self.clock.now()
+        asked = self.store.escalations(task_id) if self.listeners else []
+        waiting = {one.id for one in asked if one.state == "asked"}
         self.store.end_task(task_id, now_at)
-        if self.listeners:
-            found = self.store.events(now_at)
-            self.tell(tuple(event for event in found if event.kind == "escalation" and event.scope == task_id))
+        if waiting:
+            found = [event for event in self.store.events(now_at) if event.kind == "escalation"]
+            void = (event for event in found if event.data.get("state") == "expired")
+            self.tell(tuple(event for event in void if event.data.get("id") in waiting))
 
     def open_terms(self, stated: TaskTerms, joins: bool) -> tuple[TaskTerms, bool]:
         """The terms of a task that is entered here, and whether it begins here.
