@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from spendgate.gate import Gate
     from spendgate.integrations.instrumenting import instrument, uninstrument
     from spendgate.opening import open  # noqa: A004
+    from spendgate.policies import Fallback
     from spendgate.pricing.usage import Usage
     from spendgate.reserved import PaidCall, Reservation
     from spendgate.tasks import Task
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigError",
     "Escalation",
     "EscalationError",
+    "Fallback",
     "Gate",
     "LoopError",
     "LostTailError",
@@ -66,6 +68,7 @@ __all__ = [
 
 _HOMES = {
     "Escalation": "taskterms",
+    "Fallback": "policies",
     "Gate": "gate",
     "PaidCall": "reserved",
     "Receipt": "answers",

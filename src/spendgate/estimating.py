@@ -17,6 +17,8 @@ from spendgate.errors import AmountError, PriceError
 from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
+from spendgate.money import usd as usd_of
+from spendgate.policies import WhenRefused
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage, units_from
 from spendgate.wire.exchange import Bill
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 TIER = "tier:"
 """What the mark begins with that keeps an entry's service tier."""
+LEARNED = "learned:"
+"""What the mark begins with that keeps the most a call can be, dollars/tokens, where less is set aside for it."""
 UNKNOWN_CONTEXT = 200_000
 """Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
@@ -59,7 +63,11 @@ class Stated(TypedDict, total=False):
         batch: priced as a batch call; it may run 25 hours before it lapses.
         background: it may run 25 hours before it lapses, at the plain price.
         service_tier: the provider's name for a faster or slower service.
+        when_refused: what becomes of the call where there is no room: `raise`, `wait` or `skip`.
         wait: how many seconds to wait for room.
+        clamp: the least tokens of output that are still worth the call: where a limit leaves no room for
+            `max_output_tokens`, as many are set aside as fit, and `Reservation.max_output_tokens` says how many.
+        free: it costs nothing, by your word; for what has a price on the rate card, leave it to that.
     """
 
     provider: str
@@ -78,7 +86,10 @@ class Stated(TypedDict, total=False):
     batch: bool
     background: bool
     service_tier: str
+    when_refused: WhenRefused
     wait: float
+    clamp: int
+    free: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ class Ask:
     service_tier: str = ""
     lapse_after: int = 0
     fingerprint: str = ""
+    free: bool = False
 
 
 def check_stated(stated: Stated) -> None:
@@ -126,6 +138,8 @@ _KINDS: dict[str, tuple[type, str]] = {
     "batch": (bool, "True or False"),
     "background": (bool, "True or False"),
     "service_tier": (str, "text"),
+    "when_refused": (str, "text"),
+    "free": (bool, "True or False"),
 }
 
 
@@ -150,6 +164,7 @@ def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
         service_tier=stated.get("service_tier", ""),
         lapse_after=lapse_after,
         fingerprint=_fingerprint(stated.get("fingerprint", "")),
+        free=bool(stated.get("free")),
     )
 
 
@@ -169,13 +184,17 @@ def keyed(stated: Stated, key_from: Callable[..., object] | None, args: Any, kwa
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A call with its price, as far as there is one, and what to set aside for it. `fault` says why there is none."""
+    """A call with its price, as far as there is one, and what to set aside for it. `fault` says why there is none.
+
+    `full` is the most that the call can cost, where less is set aside because that was learned (`spendgate.learning`).
+    """
 
     ask: Ask
     price: "Price | None"
     weight: Weight
     tariff_units: int = 0
     fault: PriceError | None = None
+    full: Weight | None = None
 
     @property
     def unpriced(self) -> bool:
@@ -197,6 +216,8 @@ class Estimate:
         flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
         flags[f"{TIER}{ask.service_tier}"] = bool(ask.service_tier)
         flags[mark] = bool(mark)
+        if self.full is not None:
+            flags[f"{LEARNED}{usd_of(self.full.usd):f}/{self.full.tokens}"] = True
         return HoldRequest(
             call=ask.call,
             weight=self.weight,
@@ -215,6 +236,8 @@ class Estimate:
 def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, default_output: int = 0) -> Estimate:
     """The most that a call can cost. The defaults stand in for tokens that the caller does not state, unless 0."""
     call = ask.call
+    if ask.free:
+        return Estimate(ask, None, _weigh(ask, 0, (ask.input_tokens or 0) + (ask.max_output_tokens or 0)))
     most_in = ask.input_tokens if ask.input_tokens is not None else default_input or None
     most_out = ask.max_output_tokens if ask.max_output_tokens is not None else default_output or None
     try:

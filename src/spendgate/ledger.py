@@ -117,7 +117,7 @@ class Event:
     """A change of state worth telling.
 
     `kind` is `blocked` or `observed` (an episode of refusals begins), `allowing` (it is over), `warned`, `tripped`,
-    `reset`, `limits`, `clock`, `lost` or `escalation`.
+    `reset`, `limits`, `clock`, `lost`, `escalation`, `locked` (a tier refused a model) or `skipped` (a refused call).
     """
 
     at: int
@@ -133,8 +133,8 @@ class Entry:
 
     `weight` is what it counts for now: what is held, or what it cost. `counted_at` is the instant from which a
     settled or lapsed weight counts in windows; `total` the ledger's running total after its last write, `rev` the
-    ledger's head then. `marks` are among `overrun`, `late`, `unpriced`, `throttled`, `observed`, `unrecorded`,
-    `imported`, `lost`, `batch`, `subscription`, `retry`, and the budgets of its own (see `spendgate.budgets`).
+    ledger's head then. `marks` are among `overrun`, `late`, `unpriced`, `throttled`, `observed`, `unrecorded`, `cut`,
+    `imported`, `lost`, `batch`, `subscription`, `retry`, `learned:` with the most it can cost, and its budgets.
     """
 
     seq: int
@@ -287,7 +287,7 @@ class Totals:
 Answer = Held | Refused | Breaker | TaskTerms
 """What a hold is answered with."""
 
-GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt"]
+GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt", "fallback_for"]
 
 
 class Store(TaskStore, Protocol):
@@ -354,15 +354,21 @@ class Store(TaskStore, Protocol):
     def entry(self, hold_id: str) -> Entry | None:
         """One reservation, or None."""
 
+    def latest(self, service: str, provider: str, resource: str, most: int) -> list[Entry]:
+        """Calls of one kind that were settled or lapsed, latest first, among the latest 50,000 or so of all calls."""
+
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""
+
+    def note(self, event: Event) -> Event:
+        """Writes down what a program says has happened; the event as the ledger has it, with the instant it took."""
 
     def sums(self, by: Sequence[str], since_at: int, until_at: int, every: int = 0) -> Iterator[Sum]:
         """Entries summed by `GroupField`s and, with `every`, by stretches of that many microseconds.
 
         Imported history and daily sums are in it. `priced` is `exact`, `pattern` (the model's name only fits a
-        pattern), `stated` (the caller said what it cost) or `unpriced`; `attempt` is `first` or `retry`. Daily
-        sums are `settled`, `exact` and `first`.
+        pattern), `stated` (the caller said what it cost) or `unpriced`; `attempt` is `first` or `retry`; `fallback_for`
+        is what a call stands in for. Daily sums are `settled`, `exact`, `first`, and stand in for nothing.
         """
 
     def totals(self) -> Totals:

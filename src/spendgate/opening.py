@@ -61,6 +61,7 @@ def gate_for(settings: "Settings", clock: Clock) -> Gate:
         default_output_tokens=settings.default_max_output_tokens,
         listeners=_listeners(settings),
         rules=settings.rules,
+        services=settings.services,
     )
     atexit.register(_close_quietly, weakref.ref(gate))
     if is_new and gate.listeners:

@@ -32,6 +32,7 @@ class Provider:
     script: Sequence[str] = ("ok",)
     seen: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     used: dict[str, int] = field(default_factory=lambda: dict(USED))
     on_request: Callable[[], object] = lambda: None
     url: str = ""
@@ -80,6 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, provider: Provider) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         provider.seen.append(body)
+        provider.paths.append(self.path)
         provider.headers.append({name.lower(): value for name, value in self.headers.items()})
         provider.on_request()
         word = provider.word()

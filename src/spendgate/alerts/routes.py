@@ -21,7 +21,8 @@ Security = Literal["none", "starttls", "tls"]
 ROUTE_KINDS = ("webhook", "mail", "command")
 SECURITIES = ("none", "starttls", "tls")
 EVENT_KINDS = frozenset(
-    {"allowing", "blocked", "clock", "escalation", "limits", "lost", "observed", "reset", "tripped", "warned"}
+    {"allowing", "blocked", "clock", "escalation", "limits", "locked", "lost", "observed", "reset", "skipped"}
+    | {"tripped", "warned"}
 )
 """Every kind of event that a route may ask for."""
 DEFAULT_ON = frozenset({"blocked", "escalation", "lost", "tripped", "warned"})

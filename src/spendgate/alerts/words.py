@@ -82,6 +82,30 @@ def _escalation(event: Event) -> Words:
     ]
 
 
+def _locked(event: Event) -> Words:
+    data, task = event.data, event.scope
+    locked, requested = data.get("locked"), data.get("requested")
+    held = f"is held to {locked}" if locked else "may not begin with it"
+    number = data.get("escalation")
+    more = "`gate.escalate` asks a person for it." if number is None else f"Escalation {number} asks for more."
+    return f"task {task!r} asked for {requested} and {held}", [
+        f"A call of {requested} {data.get('problem') or 'is dearer'}: task {task!r} {held}.",
+        "It was refused before it was sent: it cost nothing. This is said once for each task, model and process.",
+        f"What to do: nothing, if the job goes on with its own model. {more}",
+    ]
+
+
+def _skipped(event: Event) -> Words:
+    data = event.data
+    who = f" of {data['service']}" if data.get("service") else ""
+    what = f" for {data['key']!r}" if data.get("key") else ""
+    return f"a call{who} to {data.get('resource') or 'a paid API'}{what} was skipped", [
+        f"A call{who} to {data.get('resource') or 'a paid API'}{what} was refused by {event.limit!r}, and left out.",
+        f"It asked for {dollars(_whole(data.get('usd')))} at most. Nothing was sent, nothing was spent.",
+        "What to do: `spendgate report --json` lists what was skipped, with keys, to be done later.",
+    ]
+
+
 def _observed(event: Event) -> Words:
     return f"limit {event.limit!r} is passed by calls of {_scope(event)}", [
         f"The limit {event.limit!r} has no room left for {_scope(event)}, but it lets calls through.",
@@ -166,9 +190,11 @@ _WORDS: dict[str, Callable[[Event], Words]] = {
     "clock": _clock,
     "escalation": _escalation,
     "limits": _limits,
+    "locked": _locked,
     "lost": _lost,
     "observed": _observed,
     "reset": _reset,
+    "skipped": _skipped,
     "test": _test,
     "tripped": _tripped,
     "warned": _warned,

@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from spendgate.cli import refused
 from spendgate.cli.periods import Period, period_options, read_period
 from spendgate.cli.printing import Column, aligned, bar, counted, exact, iso, json_option, print_json, say, show, table
+from spendgate.cli.refused import Refusals
 from spendgate.cli.session import Session
 from spendgate.clock import moment
 from spendgate.money import dollars
@@ -28,6 +30,7 @@ class Report:
     period: Period
     timezone: str
     spending: Spending
+    refusals: Refusals
 
 
 def _dimensions(_: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
@@ -57,7 +60,8 @@ def report(
     """Sums what was spent, with totals that add up to the nano-dollar.
 
     The cost counts all that limits count: settled, lapsed, and what is still held. Imported history is part of it.
-    Days are those of the configuration's time zone.
+    Days are those of the configuration's time zone. Below: how many calls fell back to something else, and which
+    calls were skipped because they were refused; --json lists each of those with its key.
 
     \b
     Examples:
@@ -73,7 +77,7 @@ def report(
         print_json(as_data(found))
     elif as_csv:
         _write_csv(found.spending)
-    elif not found.spending.rows:
+    elif not found.spending.rows and not found.refusals:
         say(f"Nothing was spent {_spoken(found)}. `--since all` looks further back.")
     else:
         for line in text(found):
@@ -87,14 +91,16 @@ def gather(session: Session, by: Sequence[str], since: str, until: str | None) -
     asked, every = needed(by)
     with session.existing(settings) as store:
         sums = store.sums(asked, period.since_at, period.until_at, every) if store is not None else ()
-        return Report(period, settings.timezone, fold(sums, asked, by, settings.timezone))
+        refusals = refused.gather(store, period) if store is not None else Refusals()
+        return Report(period, settings.timezone, fold(sums, asked, by, settings.timezone), refusals)
 
 
 def text(found: Report) -> Iterator[str]:
     """The report for a reader."""
     spending = found.spending
     yield click.style(f"Spent {_spoken(found)}: {dollars(spending.total.usd)}", bold=True) + "\n"
-    yield _table(spending)
+    if spending.rows:
+        yield _table(spending)
     unpriced, nobodys = spending.unpriced, spending.unattributed
     if unpriced.calls:
         sums = f"{counted(unpriced.calls, 'call')}, counted as {dollars(unpriced.usd)}"
@@ -102,6 +108,7 @@ def text(found: Report) -> Iterator[str]:
     if nobodys.calls:
         sums = f"{counted(nobodys.calls, 'call')}, {dollars(nobodys.usd)} for no service"
         yield f"\nunattributed: {sums}; name it in the call, gate.scope(service=...) or SPENDGATE_SERVICE."
+    yield from refused.text(found.refusals)
 
 
 def _table(spending: Spending) -> str:
@@ -153,6 +160,7 @@ def as_data(found: Report) -> dict[str, Any]:
         "total": _parts(spending.total),
         "unpriced": {"calls": spending.unpriced.calls, "usd": exact(spending.unpriced.usd)},
         "unattributed": {"calls": spending.unattributed.calls, "usd": exact(spending.unattributed.usd)},
+        **refused.as_data(found.refusals),
     }
 
 

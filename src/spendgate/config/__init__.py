@@ -19,6 +19,7 @@ from spendgate.config.limits import read_limits
 from spendgate.config.lines import line_of, lines, unspell
 from spendgate.config.notify import read_routes
 from spendgate.config.origins import Setting, listed
+from spendgate.config.services import read_services
 from spendgate.config.store import MirrorSettings, StoreSettings, read_mirror, read_store
 from spendgate.config.tables import Document, Table, nearest, parse, show
 from spendgate.config.tasks import read_rules
@@ -27,6 +28,7 @@ from spendgate.errors import ConfigError
 from spendgate.ledger import MAX_LAPSE_AFTER
 from spendgate.limits import LimitSet
 from spendgate.money import MAX_QUANTITY
+from spendgate.policies import Services
 from spendgate.pricing.ratecard import RateCard, read_prices
 from spendgate.taskterms import TaskRules
 
@@ -70,6 +72,7 @@ class Settings:
     default_max_output_tokens: int
     store: StoreSettings
     rules: TaskRules
+    services: Services
     limits: LimitSet
     limits_from: Literal["file", "ledger"]
     prices: RateCard
@@ -163,6 +166,7 @@ def read(text: str, file: str = "", env: Mapping[str, str] | None = None) -> Set
         default_max_output_tokens=estimate.whole("max_output_tokens", 1, MAX_QUANTITY),
         store=read_store(document, env, folder),
         rules=read_rules(document),
+        services=read_services(document),
         limits=read_limits(document, timezone, prices.units()),
         limits_from=gate.choice("limits_from", ("file", "ledger")),
         prices=prices,

@@ -23,7 +23,7 @@ class Key:
         return f"{self.table}.{self.name}"
 
 
-TABLES: Final = ("gate", "store", "estimate", "tasks", "loops", "limits", "prices", "notify", "mirror")
+TABLES: Final = ("gate", "store", "estimate", "services", "tasks", "loops", "limits", "prices", "notify", "mirror")
 """The tables of the file. `prices` is read, and its keys are checked, by `spendgate.pricing.ratecard`."""
 
 KEYS: Final = (
@@ -41,6 +41,15 @@ KEYS: Final = (
     Key("store", "keep", "days", '"400d"'),
     Key("estimate", "max_input_tokens", "whole number", "0"),
     Key("estimate", "max_output_tokens", "whole number", "16384"),
+    Key("services", "when_refused", '"raise", "fallback", "wait" or "skip"'),
+    Key("services", "wait", "span"),
+    Key("services", "clamp", "whole number", "0"),
+    Key("services", "fallback", "text or table"),
+    Key("services.fallback", "model", "text"),
+    Key("services.fallback", "url", "text", '""'),
+    Key("services.fallback", "provider", "text", '""'),
+    Key("services.fallback", "key_env", "text", '""'),
+    Key("services", "estimate", '"most" or "learned"', '"most"'),
     Key("tasks", "retry_budget", "amount"),
     Key("tasks", "tiers", "list of globs", "[]"),
     Key("tasks", "escalation_expires", "span", '"1h"'),

@@ -85,7 +85,7 @@ def _stainless(_: Admitting, error_of: Any, __: Any, response: Any) -> Any:
 
 
 def _named(terms: Terms) -> dict[str, Any]:
-    return {one.name: getattr(terms, one.name) for one in fields(terms)}
+    return {one.name: getattr(terms, one.name) for one in fields(terms) if one.init}
 
 
 _HTTPX = {"HTTPTransport.handle_request": _httpx, "AsyncHTTPTransport.handle_async_request": _httpx_async}

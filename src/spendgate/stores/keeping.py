@@ -214,6 +214,17 @@ class LedgerStore(TaskKeeping, ABC):
 
         return self._post(now_at, clear)
 
+    def note(self, event: Event) -> Event:
+        """Writes down what a program says has happened; the event as the ledger has it, with the instant it took."""
+
+        def write(posting: Posting) -> Event:
+            posting.meta.head += 1
+            written = replace(event, at=posting.at)
+            posting.tables.add_event(written)
+            return written
+
+        return self._post(event.at, write)
+
     def processed(self, service: str, count: int, now_at: int) -> None:
         """Adds to the work done by a service: what cost is compared with."""
         self._write(lambda tables: tables.add_work(service, now_at - now_at % MINUTE, count))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 from spendgate.admission import Counter
@@ -12,7 +13,7 @@ from spendgate.reservation import State
 from spendgate.stores.checking import check_counters
 from spendgate.stores.keeping import LedgerStore, find
 from spendgate.stores.summing import Summing, fold_days, sum_entries
-from spendgate.stores.tables import NEVER, Meta, Tables
+from spendgate.stores.tables import NEVER, SCANNED, Meta, Tables
 from spendgate.taskterms import Escalation, TaskTerms
 
 T = TypeVar("T")
@@ -219,6 +220,17 @@ class MemoryStore(LedgerStore):
         """The entries held or imported in a stretch of time, imported ones first."""
         found = self._read(lambda _: [*self._tables.imported.values(), *self._tables.entries.values()])
         return (entry for entry in found if since_at <= entry.held_at < until_at)
+
+    def latest(self, service: str, provider: str, resource: str, most: int) -> list[Entry]:
+        """Calls of one kind that were settled or lapsed, the latest first."""
+        kind, ended = (service, provider, resource), (State.SETTLED, State.LAPSED)
+
+        def look(_: Tables) -> list[Entry]:
+            found = islice(reversed(self._tables.entries.values()), SCANNED)
+            same = (e for e in found if (e.call.service, e.call.provider, e.call.resource) == kind and e.state in ended)
+            return list(islice(same, most))
+
+        return self._read(look)
 
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""

@@ -238,6 +238,10 @@ class SqliteStore(LedgerStore):
         """The entries held or imported in a stretch of time, imported ones first, a chunk at a time."""
         return reading.entries(self._look, since_at, until_at)
 
+    def latest(self, service: str, provider: str, resource: str, most: int) -> list[Entry]:
+        """Calls of one kind that were settled or lapsed, the latest first."""
+        return self._look(lambda tables: reading.latest(tables, (service, provider, resource), most))
+
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""
         return iter(self._look(lambda tables: reading.events(tables, since_at)))

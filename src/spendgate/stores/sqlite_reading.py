@@ -10,13 +10,15 @@ import apsw
 from spendgate.budgets import RETRY_MARK
 from spendgate.errors import StoreError
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, Event, Sum, Totals
+from spendgate.policies import FALLBACK_FOR
+from spendgate.reservation import State
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.checking import check_counters
 from spendgate.stores.force import InForce
 from spendgate.stores.sqlite_schema import NUMBERS, SUMS
 from spendgate.stores.sqlite_tables import ALL, CHUNK, SqliteTables
 from spendgate.stores.summing import FIELDS, GROUPS, STATED
-from spendgate.stores.tables import Meta
+from spendgate.stores.tables import SCANNED, Meta
 
 T = TypeVar("T")
 
@@ -57,6 +59,16 @@ def _chunks(
         first = found[-1][0] + 1
 
 
+def latest(tables: SqliteTables, kind: tuple[str, str, str], most: int) -> list[Entry]:
+    """Calls of one service, provider and resource that were settled or lapsed, among the latest entries."""
+    ended = ", ".join(str(rows.STATES.index(state)) for state in (State.SETTLED, State.LAPSED))
+    sql = (
+        f"SELECT {ALL} FROM entries WHERE seq > (SELECT coalesce(max(seq), 0) FROM entries) - {SCANNED} "
+        f"AND service = ? AND provider = ? AND resource = ? AND state IN ({ended}) ORDER BY seq DESC LIMIT ?"
+    )
+    return [tables.read(row) for row in tables.run(sql, (*kind, most)).fetchall()]
+
+
 def events(tables: SqliteTables, since_at: int) -> list[Event]:
     """The events from an instant on."""
     sql = "SELECT * FROM events WHERE at >= ? ORDER BY id"
@@ -70,8 +82,12 @@ _PRICED = (
     "WHEN exact THEN 'exact' ELSE 'pattern' END FROM pricings WHERE id = pricing)"
 )
 _ATTEMPT = f"iif(',' || marks || ',' LIKE '%,{RETRY_MARK},%', 'retry', 'first')"
-_BOOKED = {"state": _STATE, "priced": _PRICED, "attempt": _ATTEMPT}
-_ROLLED = {"state": "'settled'", "priced": "'exact'", "attempt": "'first'"}
+_FALLBACK_FOR = (
+    f"iif(instr(tags, '\"{FALLBACK_FOR}\"'), coalesce((SELECT json_extract(value, '$[1]') FROM json_each(tags) "
+    f"WHERE json_extract(value, '$[0]') = '{FALLBACK_FOR}'), ''), '')"
+)
+_BOOKED = {"state": _STATE, "priced": _PRICED, "attempt": _ATTEMPT, FALLBACK_FOR: _FALLBACK_FOR}
+_ROLLED = {"state": "'settled'", "priced": "'exact'", "attempt": "'first'", FALLBACK_FOR: "''"}
 """Groups that entries are asked for, and what stands for them in daily sums."""
 
 

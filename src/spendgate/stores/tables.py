@@ -13,6 +13,8 @@ from spendgate.taskterms import Escalation, TaskTerms
 
 NEVER = 1 << 62
 """An instant after all others."""
+SCANNED = 50_000
+"""Among how many entries, the latest ones, calls of one kind are looked for."""
 
 
 @dataclass(slots=True)
