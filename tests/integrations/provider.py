@@ -26,7 +26,8 @@ class Provider:
 
     `ok` answers, `429` and `500` are such errors, `redirect` sends to `/v2/elsewhere`, `hang` reads the
     request and answers nothing until the test is over,
-    `broken` ends the connection in the middle of its answer, `gzip` packs it.
+    `broken` ends the connection in the middle of its answer, `stall` leaves it open there until the test is over,
+    `gzip` packs it.
     """
 
     script: Sequence[str] = ("ok",)
@@ -92,6 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(int(word), json.dumps({"error": {"type": "some_error", "message": "no"}}).encode())
         elif body.get("stream") or "stream" in self.path.lower():
             self._stream(events(self.path, provider.used), word)
+            if word == "stall":
+                provider.over.wait(60)
         else:
             self._send(200, json.dumps(document(self.path, provider.used)).encode(), word)
 
@@ -104,6 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(content)))
         self.send_header("retry-after-ms", "1")
+        if status in dialects.AWS_ERRORS:
+            self.send_header("x-amzn-errortype", dialects.AWS_ERRORS[status])
         if location:
             self.send_header("location", location)
         self.end_headers()
@@ -111,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = broken
 
     def _stream(self, chunks: list[bytes], word: str) -> None:
-        broken = word == "broken"
+        broken = word in ("broken", "stall")
         packer = zlib.compressobj(wbits=31) if word == "gzip" else None
         if packer is not None:
             chunks = [packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH) for chunk in chunks] + [packer.flush()]

@@ -78,6 +78,18 @@ def _botocore(admitting: Admitting, send: Any, instance: Any, request: Any) -> A
     return boto3.send(gate, boto3.terms_for(terms, instance), send, request)
 
 
+def _genai(_: Admitting, send: Any, __: Any, *args: Any, **kwargs: Any) -> Any:
+    from spendgate.integrations import google_genai
+
+    return google_genai.send_once(send, *args, **kwargs)
+
+
+def _genai_async(_: Admitting, send: Any, __: Any, *args: Any, **kwargs: Any) -> Any:
+    from spendgate.integrations import google_genai
+
+    return google_genai.send_once_async(send, *args, **kwargs)
+
+
 def _stainless(_: Admitting, error_of: Any, __: Any, response: Any) -> Any:
     """The refusal itself, where the SDK would make an error of the answer that stands for it."""
     refusal = response.extensions.get(ERROR)
@@ -98,6 +110,10 @@ PATCHES: dict[str, dict[str, Callable[..., Any]]] = {
     "requests.adapters": {"HTTPAdapter.send": _requests},
     "aiohttp.client": {"ClientSession._request": _aiohttp},
     "botocore.endpoint": {"Endpoint._send": _botocore},
+    "google.genai._api_client": {
+        "BaseApiClient._request_once": _genai,
+        "BaseApiClient._async_request_once": _genai_async,
+    },
     "openai._base_client": _STAINLESS,
     "anthropic._base_client": _STAINLESS,
     "groq._base_client": _STAINLESS,
@@ -105,3 +121,5 @@ PATCHES: dict[str, dict[str, Callable[..., Any]]] = {
     "cerebras.cloud.sdk._base_client": _STAINLESS,
 }
 """By module: the methods that are replaced, and by what."""
+COUNTING = frozenset({"google.genai._api_client"})
+"""Modules whose methods only tell attempts apart: where one is missing, what is sent passes the gate all the same."""
