@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
-from spendgate import aio
+from spendgate import aio, covering
 from spendgate.call import MAX_NAME
 from spendgate.errors import AmountError, SpendLimitError
 from spendgate.estimating import Stated, most_output
@@ -22,6 +22,7 @@ from spendgate.limits import unit_scale
 from spendgate.money import MAX_LIMIT_NANOS, scaled
 from spendgate.pricing.ratecard import Card
 from spendgate.reserved import Reservation
+from spendgate.wire import statuses
 from spendgate.wire.exchange import Answer, Asked, Path, Request
 from spendgate.wire.output_limits import output_limit
 from spendgate.wire.reading import answer_reader, understand
@@ -70,6 +71,7 @@ class Metered:
         self._terms = terms
         self._own = {name: request.headers[name] for name in (SERVICE, TASK, TAGS) if name in request.headers}
         self._reservation: Reservation | None = None
+        self._cover: covering.Cover | None = None
         self._reader: Any = None
         self._ended = False
         self._clamped = self._fell_back = False
@@ -92,7 +94,15 @@ class Metered:
         return self._card is not None or (self._asked is not None and self._asked.kind in ("paid", "unread"))
 
     def reserve(self) -> None:
-        """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does."""
+        """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does.
+
+        What a framework has asked for already is not asked for again: see `spendgate.covering`.
+        """
+        covering_it = self._covering()
+        if covering_it is not None:
+            if covering_it.is_again:
+                covering_it.begin_again()
+            return
         while self.is_paid and self._reservation is None:
             try:
                 self._reservation = self._gate.reserve(resource=self.resource, **self._stated)
@@ -102,6 +112,11 @@ class Metered:
 
     async def reserve_async(self) -> None:
         """The same, awaited. Cancelled, it leaves nothing set aside."""
+        covering_it = self._covering()
+        if covering_it is not None:
+            if covering_it.is_again:
+                await aio.in_thread(covering_it.begin_again)
+            return
         while self.is_paid and self._reservation is None:
             try:
                 found = await aio.Gate(self._gate).reserve(resource=self.resource, **self._stated)
@@ -109,6 +124,12 @@ class Metered:
             except SpendLimitError as refusal:
                 if not self._asks_for_less(refusal):
                     raise
+
+    def _covering(self) -> covering.Cover | None:
+        """The framework's reservation that stands for this request, if there is one."""
+        if self.is_paid and self._reservation is None:
+            self._cover = covering.taken()
+        return self._cover
 
     def _asks_for_less(self, refusal: SpendLimitError) -> bool:
         """Whether there is another way to make the call: with less output, or with another model, each tried once."""
@@ -140,6 +161,8 @@ class Metered:
 
     def failed(self, *, sent: bool) -> None:
         """No answer came. What may have been sent stays held: billed or not, nobody knows."""
+        if self._cover is not None:
+            self._cover.failed(is_free=not sent)
         if self._ended or self._reservation is None:
             return
         self._ended = True
@@ -150,6 +173,8 @@ class Metered:
 
     def answered(self, status: int, headers: Mapping[str, str]) -> bool:
         """An answer has begun; names of headers are in lower case. Whether its body is to be handed to `feed`."""
+        if self._cover is not None and (kind := statuses.kind(status)) != "read":
+            self._cover.failed(is_free=kind == "free")
         if self._card is not None and self._reservation is not None:
             self._ended = True
             unbilled = status in self._card.unbilled_statuses

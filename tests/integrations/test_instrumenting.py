@@ -43,8 +43,6 @@ PLACES = (
     (botocore.endpoint.Endpoint, "_send"),
     (genai._api_client.BaseApiClient, "_request_once"),
     (genai._api_client.BaseApiClient, "_async_request_once"),
-    (openai._base_client.BaseClient, "_make_status_error_from_response"),
-    (anthropic._base_client.BaseClient, "_make_status_error_from_response"),
 )
 
 

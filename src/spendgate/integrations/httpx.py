@@ -81,6 +81,7 @@ class _Kit:
             library.LocalProtocolError,
             library.ProxyError,
         )
+        self.Refusal = _refusal_class(library)
         self.Transport = _transport_class(self, library)
         self.AsyncTransport = _async_transport_class(self, library)
 
@@ -110,12 +111,27 @@ class _Kit:
         if "x-stainless-lang" not in request.headers:
             raise error
         status, headers, body = answer_to(error)
-        return self.library.Response(status, headers=headers, json=body, request=request, extensions={ERROR: error})
+        return self.Refusal(status, headers=headers, json=body, request=request, extensions={ERROR: error})
 
 
 @cache
 def _kit(library: str) -> Any:
     return _Kit(import_module(library))
+
+
+def _refusal_class(library: Any) -> Any:
+    class Refusal(library.Response):  # type: ignore[misc]
+        """An answer that stands for a refusal, and is raised as such where an SDK looks for errors."""
+
+        def raise_for_status(self) -> Any:
+            raise self.extensions[ERROR]
+
+        @property
+        def text(self) -> Any:
+            """What Anthropic's SDK makes its error of."""
+            raise self.extensions[ERROR]
+
+    return Refusal
 
 
 def _tap_class(library: Any) -> Any:

@@ -206,12 +206,17 @@ def response_events(model: str, usage: bool) -> Iterator[tuple[str, Any]]:
         yield event["type"], {**event, "sequence_number": number}
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Clients that go away are part of the tests."""
+
+
 @contextmanager
 def serving() -> Iterator[Provider]:
     """A provider that listens until the block is left."""
     provider = Provider()
     handler = type("Handler", (Handler,), {"provider": provider})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
