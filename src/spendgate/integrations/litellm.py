@@ -4,8 +4,9 @@ litellm.callbacks = [SpendgateLogger(gate)]      # or install(gate), and uninsta
 
 LiteLLM swallows what a callback raises before a call, offers no hook before plain calls, and its own retries go around
 the hook that there is before awaited ones. So the gate stands inside: in place of the functions that LiteLLM's
-decorator `client` wraps, where each attempt comes by. A refusal leaves LiteLLM as a `BaseException`, which none of its
-retries and fallbacks takes for a passing fault, and is the plain `RefusedError` again where the caller's call ends.
+decorator `client` wraps, where each attempt comes by, and around its native code. A refusal leaves LiteLLM as a
+`BaseException`, which none of its retries and fallbacks takes for a passing fault, and is the plain `RefusedError`
+again where the caller's call ends.
 Call `litellm.completion(...)`, not a name that was imported from it before: only there fallbacks stop at a refusal.
 """
 
