@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
-from spendgate import aio
+from spendgate import aio, covering
 from spendgate.call import MAX_NAME
 from spendgate.errors import AmountError, PriceError, RefusedError
 from spendgate.estimating import Stated
@@ -22,6 +22,7 @@ from spendgate.policies import FALLBACK_FOR, Chooser, Fallback, Policy, needs_fa
 from spendgate.pricing.ratecard import Card
 from spendgate.reserved import Reservation
 from spendgate.substitutes import SIGNED, Ways
+from spendgate.wire import statuses
 from spendgate.wire.exchange import Answer, Asked, Path, Request
 from spendgate.wire.output_limits import output_limit
 from spendgate.wire.reading import AnswerReader, answer_reader, understand
@@ -84,6 +85,7 @@ class Metered:
         self._terms = terms
         self._own = {name: request.headers[name] for name in OWN if name in request.headers}
         self._reservation: Reservation | None = None
+        self._cover: covering.Cover | None = None
         self._reader: AnswerReader | None = None
         self._began: tuple[int, Mapping[str, str]] | None = None
         self._handed_on = b""
@@ -123,7 +125,15 @@ class Metered:
         return self._card is not None or (self._asked is not None and self._asked.kind in ("paid", "unread"))
 
     def reserve(self) -> None:
-        """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does."""
+        """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does.
+
+        What a framework has asked for already is not asked for again: see `spendgate.covering`.
+        """
+        covering_it = self._covering()
+        if covering_it is not None:
+            if covering_it.is_again:
+                covering_it.begin_again()
+            return
         while self.is_paid and self._reservation is None:
             try:
                 self._reservation = self._gate.reserve(resource=self.resource, **self._stated)
@@ -132,6 +142,11 @@ class Metered:
 
     async def reserve_async(self) -> None:
         """The same, awaited. Cancelled, it leaves nothing set aside."""
+        covering_it = self._covering()
+        if covering_it is not None:
+            if covering_it.is_again:
+                await aio.in_thread(covering_it.begin_again)
+            return
         while self.is_paid and self._reservation is None:
             try:
                 found = await aio.Gate(self._gate).reserve(resource=self.resource, **self._stated)
@@ -144,8 +159,16 @@ class Metered:
         ask = self._gate.ask(self.resource, self._stated)
         self._plan(self._ways.after(fault, self._asked, ask, self.request))
 
+    def _covering(self) -> covering.Cover | None:
+        """The framework's reservation that stands for this request, if there is one."""
+        if self.is_paid and self._reservation is None:
+            self._cover = covering.taken()
+        return self._cover
+
     def failed(self, *, sent: bool) -> None:
         """No answer came. What may have been sent stays held: billed or not, nobody knows."""
+        if self._cover is not None:
+            self._cover.failed(is_free=not sent)
         if self._ended or self._reservation is None:
             return
         self._ended = True
@@ -156,6 +179,8 @@ class Metered:
 
     def answered(self, status: int, headers: Mapping[str, str]) -> bool:
         """An answer has begun. Whether its body is to be handed to `feed`, and its end to `ended`."""
+        if self._cover is not None and (kind := statuses.kind(status)) != "read":
+            self._cover.failed(is_free=kind == "free")
         if self._card is not None and self._reservation is not None:
             self._ended = True
             unbilled = status in self._card.unbilled_statuses

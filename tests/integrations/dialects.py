@@ -6,6 +6,8 @@ from typing import Any
 from zlib import crc32
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
+AWS_ERRORS = {429: "ThrottlingException", 500: "InternalServerException"}
+"""How AWS names the errors of these statuses, in a header that others do not mind."""
 
 
 def converse(used: dict[str, int]) -> dict[str, Any]:

@@ -79,7 +79,8 @@ def _gated(kind: Any) -> Any:
         return request(gate, terms, self, partial(kind._request, self), *args, **kwargs)
 
     methods = {"_request": _request, "__del__": lambda _: None, "__module__": kind.__module__}
-    return type(kind.__name__, (_Unwarned, kind), methods)
+    bases = (kind,) if issubclass(kind, _Unwarned) else (_Unwarned, kind)  # it may be one of ours already
+    return type(kind.__name__, bases, methods)
 
 
 def _middleware(gate: Gate, terms: Terms, decodes: bool) -> Callable[[Any, Handler], Awaitable[Any]]:

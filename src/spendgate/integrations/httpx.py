@@ -82,6 +82,7 @@ class _Kit:
             library.LocalProtocolError,
             library.ProxyError,
         )
+        self.Refusal = _refusal_class(library)
         self.Transport = _transport_class(self, library)
         self.AsyncTransport = _async_transport_class(self, library)
 
@@ -118,7 +119,7 @@ class _Kit:
         if "x-stainless-lang" not in request.headers:
             raise error
         status, headers, body = answer_to(error)
-        return self.library.Response(status, headers=headers, json=body, request=request, extensions={ERROR: error})
+        return self.Refusal(status, headers=headers, json=body, request=request, extensions={ERROR: error})
 
 
 @cache
@@ -131,6 +132,21 @@ def _sender(transport: Any, metered: Metered, sent: Any) -> Any:
     if metered.is_elsewhere and transport._route is not None:
         transport = transport._route(sent.url)
     return transport._inner
+
+
+def _refusal_class(library: Any) -> Any:
+    class Refusal(library.Response):  # type: ignore[misc]
+        """An answer that stands for a refusal, and is raised as such where an SDK looks for errors."""
+
+        def raise_for_status(self) -> Any:
+            raise self.extensions[ERROR]
+
+        @property
+        def text(self) -> Any:
+            """What Anthropic's SDK makes its error of."""
+            raise self.extensions[ERROR]
+
+    return Refusal
 
 
 def _tap_class(library: Any) -> Any:
