@@ -110,7 +110,7 @@ class StableKeys:
             text = f"{text};v={spell(version, 'version')}"
         if window is None:
             return _key(text, spelt[0], None, None)
-        span = _seconds(window)
+        span = window_seconds(window)
         now_at = _now() if now is None else _micros(now)
         shift = int.from_bytes(sha256(f"{text};{span}".encode()).digest()[:8]) % span if phase else 0
         number = (now_at // 1_000_000 + shift) // span
@@ -132,7 +132,12 @@ def _key(text: str, name: str, ends: int | None, ttl_s: float | None) -> StableK
     return StableKey(key, text, digest, expires_at, ttl_s)
 
 
-def _seconds(window: Span) -> int:
+def window_seconds(window: Span) -> int:
+    """A window in whole seconds.
+
+    Raises:
+        ValueError: it is no span of time, is 0, or above ten years.
+    """
     if isinstance(window, timedelta):
         whole = window // timedelta(seconds=1)
         if window != timedelta(seconds=whole):
