@@ -25,8 +25,10 @@ def within_a_moment(first: str, second: str, trace: Trace) -> tuple[str, str]:
     return "state", ""
 
 
-def of_copies(first: str, trace: Trace) -> tuple[str, str]:
+def of_copies(first: str, second: str, trace: Trace) -> tuple[str, str]:
     """Why equal arguments give another key."""
+    if first != second and sorted(first) == sorted(second):
+        return "set order", ""
     if _ADDRESS.search(first):
         return "default repr", ""
     for source in ("id", "hash"):

@@ -67,8 +67,8 @@ class Examination:
         checks: dict[str, Callable[[], KeyFinding | None]] = {
             "inputs": self._inputs,
             "repeat": self._repeat,
-            "copies": self._copies,
             "order": self._order,
+            "copies": self._copies,
             "thread": self._thread,
             "time": self._time,
             "interpreters": self._interpreters,
@@ -138,7 +138,7 @@ class Examination:
                 equal = copied(given)
                 again = outcome if equal is None else call(self.function, equal)
                 if not again.same(outcome):
-                    why = diagnosis.of_copies(outcome.shown, self.trace)
+                    why = diagnosis.of_copies(outcome.shown, again.shown, self.trace)
                     return self._found("copies", why, given, "called again with equal arguments", outcome, again)
         return None
 

@@ -151,7 +151,7 @@ def _otherwise_stored(value: Any) -> Iterable[Any]:
     for size in (50, 500, 5000):
         grown = set(itertools.chain(range(-size, 0), value))
         grown -= set(range(-size, 0)) - value
-        yield type(value)(grown)
+        yield grown if type(value) is set else frozenset(grown)
 
 
 def _orders(value: Any) -> Any:

@@ -100,12 +100,12 @@ class Interpreters:
             source, detail = diagnosis.of_a_restart(mine, trace)
         elif differs("seed", "other seed"):
             source, detail = diagnosis.of_a_seed(mine, theirs, trace)
+        elif differs("import"):
+            source, detail = "import", "it changes with the instant of the import"
         elif differs("zone", "other zone"):
             source, detail = "time zone", diagnosis.of_the_clock(trace)
         elif differs("host"):
             source, detail = "host name", trace.sources.get("host name", "")
-        elif differs("import"):
-            source, detail = "import", "it changes with the instant of the import"
         else:
             source, detail = "state", ""
             when = f"in a fresh interpreter ({place}), where nothing was called before"

@@ -109,7 +109,7 @@ class Loading:
         if check.endswith("order"):
             return check, ""
         if check == "copies":
-            return diagnosis.of_copies(first, trace)
+            return diagnosis.of_copies(first, self._loads.latest, trace)
         return diagnosis.within_a_moment(first, self._loads.latest, trace)
 
     def _later(self, given: Arguments, move_to: Callable[[int], None]) -> KeyFinding | None:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 MARK = "__spendgate_unstable__"
-CHECKS = ("inputs", "repeat", "copies", "order", "thread", "time", "interpreters", "distinct")
+CHECKS = ("inputs", "repeat", "order", "copies", "thread", "time", "interpreters", "distinct")
 """The checks, in the order in which they are made."""
 
 

@@ -46,7 +46,8 @@ class Passage:
             if not found.same(first):
                 edge = self._edge(START_AT, START_AT + after, SECOND) if after > SECOND else START_AT + after
                 when = f"{span(after)} later, at {_utc(START_AT + after)}"
-                if after > SECOND and edge % (15 * MINUTE) < SECOND:
+                is_daily = edge % (15 * MINUTE) < SECOND and self.key_at(edge).same(self.key_at(edge + 20 * HOUR))
+                if after > SECOND and is_daily:
                     return self._finding("date", f"{when}; it changes at {_utc(edge)}", first, found)
                 return self._finding("clock", when, first, found)
         return None
