@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spendgate.testing.contract import StoreContract
     from spendgate.testing.fakeclock import FakeClock
+    from spendgate.testing.fakeprovider import FakeProvider
+    from spendgate.testing.spending import RealSpendingError
     from spendgate.testing.stability.asserting import assert_key_stable
     from spendgate.testing.stability.calling import Arguments, arguments
     from spendgate.testing.stability.finding import KeyFinding, KeyStabilityError
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Arguments",
     "FakeClock",
+    "FakeProvider",
     "KeyFinding",
     "KeyStabilityError",
+    "RealSpendingError",
     "StoreContract",
     "arguments",
     "assert_key_stable",
@@ -28,8 +32,10 @@ __all__ = [
 _HOMES = {
     "Arguments": "stability.calling",
     "FakeClock": "fakeclock",
+    "FakeProvider": "fakeprovider",
     "KeyFinding": "stability.finding",
     "KeyStabilityError": "stability.finding",
+    "RealSpendingError": "spending",
     "StoreContract": "contract",
     "arguments": "stability.calling",
     "assert_key_stable": "stability.asserting",
