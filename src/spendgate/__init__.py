@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spendgate import aio
     from spendgate.answers import Receipt, Status
+    from spendgate.caches.keys import StableKey, stable_key
     from spendgate.errors import (
         AmountError,
         BlockedError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         StoreError,
         TaskError,
         TierLockedError,
+        UnstableKeyError,
     )
     from spendgate.gate import Gate
     from spendgate.integrations.instrumenting import instrument, uninstrument
@@ -54,15 +56,18 @@ __all__ = [
     "RetryBudgetError",
     "SpendLimitError",
     "SpendgateError",
+    "StableKey",
     "Status",
     "StoreError",
     "Task",
     "TaskError",
     "TierLockedError",
+    "UnstableKeyError",
     "Usage",
     "aio",
     "instrument",
     "open",
+    "stable_key",
     "uninstrument",
 ]
 
@@ -73,11 +78,13 @@ _HOMES = {
     "PaidCall": "reserved",
     "Receipt": "answers",
     "Reservation": "reserved",
+    "StableKey": "caches.keys",
     "Status": "answers",
     "Task": "tasks",
     "Usage": "pricing.usage",
     "instrument": "integrations.instrumenting",
     "open": "opening",
+    "stable_key": "caches.keys",
     "uninstrument": "integrations.instrumenting",
 }
 """Where the names are that are not errors."""

@@ -50,6 +50,14 @@ def plain() -> None:
             row.upper()
 
 
+def keys(record_id: int, now: datetime) -> datetime | None:
+    """Keys for caches, and until when they hold."""
+    key: str = spendgate.stable_key("enrichment", record_id, window="24h", version="v2")
+    digest: str = spendgate.stable_key.digest("enrichment", {"id": record_id})
+    found: spendgate.StableKey = spendgate.stable_key.at(key, digest, window="36h", phase=False, now=now)
+    return found.expires_at
+
+
 def clients(gate: spendgate.Gate, client: openai.OpenAI) -> None:
     """A wrapped client is one of its own kind; jobs have budgets and a tier."""
     wrapped: openai.OpenAI = gate.wrap(client, service="research", wait=30, fallback="gpt-4o-mini")

@@ -51,6 +51,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "settle": Entry("spendgate.cli.holding:settle", "say what the call did cost"),
         "void": Entry("spendgate.cli.holding:void", "say that the call was not made"),
     },
+    "Review": {
+        "key": Entry("spendgate.cli.key:key", "see whether a cache key repeats when its input does"),
+    },
     "History": {
         "import": Entry("spendgate.cli.transfer:import_", "add recorded calls to the ledger; they count in reports"),
         "export": Entry("spendgate.cli.transfer:export", "write the ledger as JSONL or CSV"),
