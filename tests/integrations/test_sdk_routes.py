@@ -135,6 +135,27 @@ def test_awaited_helpers_of_streams_pass(make_gate: MakeGate, provider: Provider
     assert (len(provider.seen), states(gate)) == ((0, []) if is_refused else (1, ["settled"]))
 
 
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_what_is_held_for_is_what_is_sent(gate: Gate, provider: Provider, is_async: bool) -> None:
+    """The cap that a call is held for is sent along, and whom it is made for stays here."""
+    own = {"x-spendgate-service": "mail", "X-Spendgate-Tags": "customer=acme"}
+    asked: dict[str, Any] = {"model": "gpt-4o", "messages": CHAT["messages"], "extra_headers": own}
+
+    async def whole() -> None:
+        async with openai.AsyncOpenAI(api_key="k", base_url=provider.url + "/v1") as gpt:
+            await gate.wrap(gpt).chat.completions.create(**asked)
+
+    if is_async:
+        asyncio.run(whole())
+    else:
+        with openai.OpenAI(api_key="k", base_url=provider.url + "/v1") as gpt:
+            gate.wrap(gpt).chat.completions.create(**asked)
+    (entry,) = entries(gate)
+    assert (entry.call.service, entry.call.tags) == ("mail", (("customer", "acme"),))
+    assert provider.seen[0]["max_completion_tokens"] == 16_384
+    assert not [name for name in provider.headers[0] if name.startswith("x-spendgate")]
+
+
 def test_counting_tokens_is_free(make_gate: MakeGate, provider: Provider) -> None:
     """Nothing is held for it, also where there is no room for anything."""
     gate = make_gate("0")
