@@ -299,16 +299,16 @@ def _tags(text: str) -> dict[str, str]:
 def _to_send(request: Request, asked: Asked | None, own: Mapping[str, str], cap: int | None) -> Request:
     """The request without our own headers, and with what it must say so that its answer can be priced.
 
-    A signed body is left as it is.
+    What is signed is left as it is, but for our own headers, which nobody must sign.
     """
     headers = {name: value for name, value in request.headers.items() if name not in own}
     if asked is None or asked.kind != "paid":
         return replace(request, headers=headers) if own else request
-    accepted = readable(headers.get("accept-encoding", ""))
-    if accepted is not None:
-        headers["accept-encoding"] = accepted
     changes: list[tuple[Path, object]] = []
     if not headers.get("authorization", "").startswith(SIGNED):
+        accepted = readable(headers.get("accept-encoding", ""))
+        if accepted is not None:
+            headers["accept-encoding"] = accepted
         changes += [(asked.cap, cap)] if cap is not None else []
         changes += [(asked.usage_flag, True)] if asked.usage_flag else []
     if headers == request.headers and not changes:

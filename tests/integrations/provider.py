@@ -130,7 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
         if packer is not None:
             chunks = [packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH) for chunk in chunks] + [packer.flush()]
         self.send_response(200)
-        self.send_header("content-type", dialects.EVENT_STREAM if "/converse" in self.path else "text/event-stream")
+        self.send_header(
+            "content-type", dialects.EVENT_STREAM if self.path.startswith("/model/") else "text/event-stream"
+        )
         self.send_header("transfer-encoding", "chunked")
         if packer is not None:
             self.send_header("content-encoding", "gzip")
@@ -144,11 +146,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 def document(path: str, used: dict[str, int]) -> dict[str, Any]:
     """A whole answer."""
+    path = path.partition("?")[0]
     if "/converse" in path:
         return dialects.converse(used)
     if "enerateContent" in path:
         return dialects.generated(used)
-    if path == OPENAI:
+    if path.endswith("/responses"):
+        return dialects.response(used)
+    if "/chat/completions" in path:
         message = {"role": "assistant", "content": "hi hi hi"}
         return {
             "id": "c1", "object": "chat.completion", "created": 1, "model": "gpt-4o-2024-08-06",
@@ -163,11 +168,14 @@ def document(path: str, used: dict[str, int]) -> dict[str, Any]:
 
 def events(path: str, used: dict[str, int], flood: bool = False) -> list[bytes]:
     """The same answer as a stream of events; `flood` of OpenAI's until there are 64 MB."""
+    path = path.partition("?")[0]
     if "/converse" in path:
         return dialects.converse_stream(used)
     if "enerateContent" in path:
         return dialects.generated_stream(used)
-    if path == OPENAI:
+    if path.endswith("/responses"):
+        return dialects.response_stream(used)
+    if "/chat/completions" in path:
         data = [_chunk([{"index": 0, "delta": {"content": "hi "}, "finish_reason": None}]) for _ in range(3)]
         data.append(_chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
         data.append(_chunk([]) | {"usage": _openai_usage(used)})
@@ -186,6 +194,8 @@ def events(path: str, used: dict[str, int], flood: bool = False) -> list[bytes]:
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": used["output"]}},
         {"type": "message_stop"},
     ]
+    if path.endswith("/invoke-with-response-stream"):
+        return dialects.invoke_stream(data, used)
     return [f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in data]
 
 

@@ -1,6 +1,7 @@
 """boto3's client for Bedrock, as it is, in front of a provider on loopback. What is here is not in the matrix."""
 
 import json
+from contextlib import closing
 from typing import Any
 
 import boto3
@@ -16,6 +17,16 @@ from tests.integrations.drivers.bedrock import made as bedrock
 from tests.integrations.ledgers import CARDS, entries, states
 from tests.integrations.provider import Provider
 
+INVOKED: dict[str, Any] = {
+    "modelId": MODEL,
+    "body": json.dumps(
+        {
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 100,
+            "messages": [{"role": "user", "content": "hello"}],
+        }
+    ),
+}
 COST = 10 * 1_000 + 3 * 5_000
 """Nano-dollars for 10 tokens in and 3 out, at $1 and $5 a million."""
 
@@ -37,8 +48,7 @@ def ask(client: Any, stream: bool = False, **more: Any) -> Any:
 @pytest.mark.parametrize("reads", ["whole", "pieces", "lines"])
 def test_an_invoked_model_costs_what_it_used(gate: Gate, provider: Provider, reads: str) -> None:
     """The body of `invoke_model`, which its caller reads himself, is read on the side, however he does it."""
-    asked = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 100, "messages": CALL["messages"]}
-    body = wrapped(gate, provider).invoke_model(modelId=MODEL, body=json.dumps(asked))["body"]
+    body = wrapped(gate, provider).invoke_model(**INVOKED)["body"]
     if reads == "whole":
         body.read()
     else:
@@ -46,6 +56,35 @@ def test_an_invoked_model_costs_what_it_used(gate: Gate, provider: Provider, rea
     (entry,) = entries(gate)
     assert (entry.state.value, entry.weight.usd, entry.marks) == ("settled", COST, frozenset())
     assert (entry.call.service, entry.call.provider, len(provider.seen)) == ("tests", "aws", 1)
+
+
+def test_an_invoked_model_s_stream_costs_what_it_used(gate: Gate, provider: Provider) -> None:
+    """The events of `invoke_model_with_response_stream` carry those of the model, and Bedrock's own count."""
+    events = list(wrapped(gate, provider).invoke_model_with_response_stream(**INVOKED)["body"])
+    assert json.loads(events[-1]["chunk"]["bytes"])["type"] == "message_stop"
+    (entry,) = entries(gate)
+    assert (entry.state.value, entry.weight.usd, entry.marks) == ("settled", COST, frozenset())
+    assert (entry.weight.tokens, len(provider.seen)) == (13, 1)
+
+
+def test_an_invoked_model_s_stream_that_is_left_costs_what_came(gate: Gate, provider: Provider) -> None:
+    """Closed after its first words, it is settled as cut, below the hold."""
+    provider.script = ("stall",)
+    with closing(wrapped(gate, provider).invoke_model_with_response_stream(**INVOKED)["body"]) as events:
+        for event in events:
+            if b"content_block_delta" in event["chunk"]["bytes"]:
+                break
+    (entry,) = entries(gate)
+    assert (entry.state.value, entry.marks) == ("settled", {"cut"})
+    assert 0 < entry.weight.usd < entry.reserved.usd
+
+
+def test_an_invoked_model_s_stream_is_refused(make_gate: MakeGate, provider: Provider) -> None:
+    """Without room nothing is sent."""
+    gate = make_gate("0.0001")
+    with pytest.raises(SpendLimitError):
+        wrapped(gate, provider).invoke_model_with_response_stream(**INVOKED)
+    assert (provider.seen, entries(gate)) == ([], [])
 
 
 def test_a_signed_body_is_sent_as_it_is(gate: Gate, provider: Provider) -> None:

@@ -187,7 +187,7 @@ def test_it_can_be_instrumented_again(make_gate: MakeGate, provider: Provider, a
 def test_wrapped_clients_are_not_asked_for_twice(make_gate: MakeGate, provider: Provider) -> None:
     """What passes a wrapped client's gate is reserved there, once, with its terms; the libraries below let it pass."""
     wrapping, around = make_gate(), make_gate()
-    spendgate.instrument(around)
+    spendgate.instrument(around, provider="openai")
     url = provider.url
 
     async def awaited() -> None:
