@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from botocore.eventstream import EventStreamBuffer
 from genai_prices.data import providers
 
+from tests.wire import documented_google as google
 from tests.wire.documented_google import Counts, Json, counted
 from tests.wire.recordings import Exchange
 
