@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from botocore.eventstream import EventStreamBuffer
 from genai_prices.data import providers
 
+from tests.wire import documented_google as google
 from tests.wire.documented_google import Counts, Json, counted
 from tests.wire.recordings import Exchange
 
@@ -336,7 +337,13 @@ def _cohere(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | 
             billed = one.get("billed_units") or billed
             rest.extend(one.values())
     given = (billed.get("input_tokens") or 0) + (billed.get("image_tokens") or 0)
-    counts = counted({"input_tokens": int(given), "output_tokens": int(billed.get("output_tokens") or 0)})
+    counts = counted(
+        {
+            "input_tokens": given,
+            "output_tokens": billed.get("output_tokens"),
+            "rerank_searches": billed.get("search_units"),
+        }
+    )
     yield from ((named, one, None) for one in [counts] if one)
 
 

@@ -44,6 +44,7 @@ def nanos(
     total = _tokens(rates, usage) * factor
     total += rates.get("requests", Decimal(0)) * factor
     total += usage.get("web_searches", 0) * rates.get("web_searches", SEARCH)
+    total += usage.get("rerank_searches", 0) * rates.get("rerank_searches", Decimal(0))
     return int((total * 1_000_000_000).to_integral_value(ROUND_CEILING))
 
 
@@ -83,6 +84,7 @@ def _rates(price: Any, tokens: int) -> dict[str, Decimal]:
         "output_audio": dearest("output_audio"),
         "web_searches": at("web_searches_kcount") / 1000,
         "requests": at("requests_kcount") / 1000,
+        "rerank_searches": at("rerank_searches_kcount") / 1000,
     }
     return {name: rate for name, rate in found.items() if rate}
 

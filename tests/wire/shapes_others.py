@@ -6,6 +6,34 @@ A = "https://api.anthropic.com/v1"
 
 SHAPES = [
     Shape(
+        "cohere rerank",
+        "https://api.cohere.com/v2/rerank",
+        {"model": "rerank-v3.5", "query": "hi", "documents": ["a", "b"]},
+        {"id": "x", "results": [], "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}},
+        bills=[("rerank-v3.5", {"rerank_searches": 1}, None)],
+    ),
+    Shape(
+        "cohere generate",
+        "https://api.cohere.ai/v1/generate",
+        {"model": "command", "prompt": "hi", "stream": False},
+        {"id": "x", "generations": [], "meta": {"billed_units": {"input_tokens": 7, "output_tokens": 138}}},
+        bills=[("command", tokens(7, 138), None)],
+    ),
+    Shape(
+        "cohere stream of version 1",
+        "https://api.cohere.com/v1/chat",
+        {"model": "command-r-08-2024", "message": "hi", "stream": True},
+        [
+            {"event_type": "text-generation", "text": "hel"},
+            {
+                "event_type": "stream-end",
+                "finish_reason": "COMPLETE",
+                "response": {"text": "hel", "meta": {"billed_units": {"input_tokens": 7, "output_tokens": 3}}},
+            },
+        ],
+        bills=[("command-r-08-2024", tokens(7, 3), None)],
+    ),
+    Shape(
         "11labs agent",
         "https://api.elevenlabs.io/v1/convai/agents/agent_1",
         {"name": "x"},

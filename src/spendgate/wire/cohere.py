@@ -18,7 +18,7 @@ from spendgate.wire.fields import UnreadableError, inside, model_name, rows, sta
 from spendgate.wire.openai_embeddings import reads_only
 from spendgate.wire.unreadable import unless_unreadable
 
-CHAT = re.compile(r"(?:^|/)v[12]/chat/?$")
+CHAT = re.compile(r"(?:^|/)(?:v[12]/chat|v1/generate)/?$")
 EMBED = re.compile(r"(?:^|/)v[12]/embed/?$")
 RERANK = re.compile(r"(?:^|/)v[12]/rerank/?$")
 
@@ -29,7 +29,7 @@ IMAGE_TOKENS = 10_000
 
 
 class CohereChat:
-    """The API of `v1/chat` and `v2/chat`."""
+    """The API of `v1/chat` and `v2/chat`, and of `v1/generate` before them."""
 
     name = "cohere.chat"
 
@@ -39,8 +39,10 @@ class CohereChat:
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
         model, problem = model_name(body.get("model"))
         tools = openai_input.tools(body.get("tools")) if _named_by_type(body) else sizing.text(body.get("tools"))
-        read = ("message", "messages", "chat_history", "preamble", "documents", "tool_results", "response_format")
-        shown = openai_input.messages(model, [body.get(name) for name in read])
+        read = ["message", "messages", "chat_history", "preamble", "documents", "tool_results", "response_format"]
+        answers = max(1, whole(body.get("num_generations")) or 1)
+        most = whole(body.get("max_tokens"))
+        shown = openai_input.messages(model, [body.get(name) for name in [*read, "prompt"]])
         refers = body.get("connectors") or body.get("conversation_id")
         return Asked(
             api=self.name,
@@ -48,7 +50,8 @@ class CohereChat:
             model=model,
             kind="unread" if problem else "paid",
             input_tokens=None if refers else sizing.total([shown, tools]),
-            max_output_tokens=whole(body.get("max_tokens")),
+            max_output_tokens=None if most is None else most * answers,
+            answers=answers,
             streams=body.get("stream") is True,
             cap=("max_tokens",),
             problem=problem,
