@@ -48,7 +48,7 @@ class Passage:
                 when = f"{span(after)} later, at {_utc(START_AT + after)}"
                 is_daily = edge % (15 * MINUTE) < SECOND and self.key_at(edge).same(self.key_at(edge + 20 * HOUR))
                 if after > SECOND and is_daily:
-                    return self._finding("date", f"{when}; it changes at {_utc(edge)}", first, found)
+                    return self._finding("date", f"{when}; it changes at {_utc(edge - edge % SECOND)}", first, found)
                 return self._finding("clock", when, first, found)
         return None
 
