@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from spendgate.cacheminutes import CacheStore
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE
 from spendgate.limits import Limit, LimitSet
@@ -290,7 +291,7 @@ Answer = Held | Refused | Breaker | TaskTerms
 GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt"]
 
 
-class Store(TaskStore, Protocol):
+class Store(TaskStore, CacheStore, Protocol):
     """A durable ledger with one atomic step, `hold`."""
 
     def hold(self, request: HoldRequest, now_at: int) -> Answer:

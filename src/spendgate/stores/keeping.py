@@ -26,6 +26,7 @@ from spendgate.ledger import (
 from spendgate.limits import MAX_SCOPES, LimitSet
 from spendgate.stores import counting, drawing
 from spendgate.stores.breakers import read_breakers, write_breaker
+from spendgate.stores.caches import CacheKeeping
 from spendgate.stores.force import InForce, keyed
 from spendgate.stores.posting import Posting
 from spendgate.stores.setback import BACK_TOLERANCE, clock_in
@@ -42,7 +43,7 @@ RECLAIM_EVERY = HOUR
 T = TypeVar("T")
 
 
-class LedgerStore(TaskKeeping, ABC):
+class LedgerStore(TaskKeeping, CacheKeeping, ABC):
     """The bookings of `posting` as a store. Subclasses say how a transaction reads and writes tables."""
 
     def __init__(self, max_scopes: int = MAX_SCOPES) -> None:
@@ -244,6 +245,7 @@ class LedgerStore(TaskKeeping, ABC):
             posting.meta.head += 1
             drawing.reclaim(posting)
             drawing.forget_tasks(posting.tables, before_at)
+            posting.tables.fold_cache_minutes(before_at)
             return posting.tables.compact(before_at)
 
         return self._post(now_at, roll)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from spendgate.admission import Counter
+from spendgate.cacheminutes import CacheMinute, by_day
 from spendgate.ledger import MAX_LAPSE_AFTER, Actor, Entry, Event, LimitsVersion, Sum, Totals
 from spendgate.limits import MAX_SCOPES
 from spendgate.reservation import State
@@ -37,6 +38,7 @@ class MemoryTables:
         self.begun_works: dict[str, str] = {}
         self._tasks: dict[str, TaskTerms] = {}
         self._escalations: dict[int, Escalation] = {}
+        self._cache_minutes: dict[tuple[int, str, str, str], CacheMinute] = {}
 
     def meta(self) -> Meta:
         return replace(self._meta)
@@ -100,6 +102,20 @@ class MemoryTables:
 
     def escalations(self) -> list[Escalation]:
         return list(self._escalations.values())
+
+    def cache_minute(self, like: CacheMinute) -> CacheMinute | None:
+        return self._cache_minutes.get(like.key)
+
+    def put_cache_minute(self, minute: CacheMinute) -> None:
+        self._cache_minutes[minute.key] = minute
+
+    def cache_minutes(self, since_at: int, until_at: int, cache: str) -> list[CacheMinute]:
+        found = [one for _, one in sorted(self._cache_minutes.items()) if since_at <= one.minute_at < until_at]
+        return [one for one in found if cache in ("", one.cache)]
+
+    def fold_cache_minutes(self, before_at: int) -> None:
+        minutes = [self._cache_minutes.pop(one.key) for one in self.cache_minutes(0, before_at, "")]
+        self._cache_minutes |= {day.key: day for day in by_day(minutes)}
 
     def entry(self, seq: int) -> Entry | None:
         return self.entries.get(seq)

@@ -95,15 +95,25 @@ CREATE TABLE escalations (
 );
 """
 
-MIGRATIONS = (_LEDGER, _HISTORY, _TASKS)
+_CACHES = """
+CREATE TABLE cache_minutes (
+    minute_at INTEGER NOT NULL, hits INTEGER NOT NULL, misses INTEGER NOT NULL, sets INTEGER NOT NULL,
+    evictions INTEGER NOT NULL, errors INTEGER NOT NULL, load_us INTEGER NOT NULL, miss_usd INTEGER NOT NULL,
+    size INTEGER NOT NULL, capacity INTEGER NOT NULL, cache TEXT NOT NULL, service TEXT NOT NULL, version TEXT NOT NULL,
+    chk INTEGER NOT NULL, PRIMARY KEY (minute_at, cache, service, version)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_LEDGER, _HISTORY, _TASKS, _CACHES)
 """What takes a file from version N to N + 1: 1 keeps the ledger, 2 adds history, daily sums and work done, 3 tasks and
-the work that providers do in the background."""
+the work that providers do in the background, 4 what caches did."""
 VERSION = len(MIGRATIONS)
 
 NUMBERS = {
     "meta": 7, "counters": 10, "entries": ENTRY_NUMBERS, "imported": ENTRY_NUMBERS, "actors": 2, "pricings": 2,
     "tariffs": 2, "limit_ids": 1, "limits_versions": 2, "events": 2, "daily": 6,
     "begun": 1, "tasks": 5, "escalations": 5,
+    "cache_minutes": 10,
 }  # fmt: skip
 """How many numbers a row of a table begins with, before its texts."""
 SUMS = ("buckets", "work")

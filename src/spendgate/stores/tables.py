@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from spendgate.admission import Counter
+from spendgate.cacheminutes import CacheMinute
 from spendgate.ledger import Entry, Event, LimitsVersion
 from spendgate.taskterms import Escalation, TaskTerms
 
@@ -100,6 +101,16 @@ class Tables(Protocol):
     def put_escalation(self, escalation: Escalation) -> None: ...
     def escalations(self) -> list[Escalation]:
         """All of them, oldest first."""
+
+    def cache_minute(self, like: CacheMinute) -> CacheMinute | None:
+        """The minute with the same key, or None."""
+
+    def put_cache_minute(self, minute: CacheMinute) -> None: ...
+    def cache_minutes(self, since_at: int, until_at: int, cache: str) -> list[CacheMinute]:
+        """In the order of their keys; of all caches where none is named."""
+
+    def fold_cache_minutes(self, before_at: int) -> None:
+        """Sums the minutes before an instant to days."""
 
     def add_work(self, service: str, minute_at: int, count: int) -> None: ...
     def put_begun(self, work: str, hold_id: str, at: int) -> None: ...
