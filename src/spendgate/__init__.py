@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spendgate import aio
     from spendgate.answers import Receipt, Status
+    from spendgate.caches.monitor import CacheMonitor
     from spendgate.errors import (
         AmountError,
         BlockedError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmountError",
     "BlockedError",
+    "CacheMonitor",
     "ConfigError",
     "Escalation",
     "EscalationError",
@@ -65,6 +67,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CacheMonitor": "caches.monitor",
     "Escalation": "taskterms",
     "Gate": "gate",
     "PaidCall": "reserved",

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, aclosing
 from contextvars import copy_context
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack
 
 from spendgate import aio_tasks, opening, reserved, tasks
 from spendgate.aio_tasks import Task
@@ -28,9 +28,13 @@ from spendgate.money import Amount
 from spendgate.pricing.usage import Usage
 from spendgate.threads import Threads
 
+if TYPE_CHECKING:
+    from spendgate.caches.monitor import CacheMonitor
+
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+C = TypeVar("C")
 
 THREADS = 4
 _threads = Threads(THREADS)
@@ -149,6 +153,21 @@ class Gate:
     async def processed(self, count: int, *, service: str = "") -> None:
         """Adds to the work done: see `spendgate.Gate.processed`."""
         await in_thread(functools.partial(self.gate.processed, count, service=service))
+
+    def watch_cache(self, name: str, cache: C, *, miss_cost: Amount | None = None, service: str = "") -> C:
+        """A cache like the one given, whose hits, misses and their cost are counted: see `spendgate.Gate.watch_cache`.
+
+        Nothing is awaited for it: it counts in memory, and a thread of its own writes.
+        """
+        return self.gate.watch_cache(name, cache, miss_cost=miss_cost, service=service)
+
+    def cache_monitor(self, name: str, *, miss_cost: Amount | None = None, service: str = "") -> "CacheMonitor":
+        """Counts for a cache of any other kind: see `spendgate.Gate.cache_monitor`."""
+        return self.gate.cache_monitor(name, miss_cost=miss_cost, service=service)
+
+    async def flush_caches(self) -> None:
+        """Writes what caches did until now: see `spendgate.Gate.flush_caches`."""
+        await in_thread(self.gate.flush_caches)
 
     async def status(self) -> list[Status]:
         """How every limit stands: see `spendgate.Gate.status`."""

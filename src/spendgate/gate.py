@@ -14,6 +14,7 @@ from spendgate import attribution
 from spendgate.answers import Receipt, Status, blocked_error, pause, receipt, refusal_error, status
 from spendgate.backlog import Backlog
 from spendgate.billing import settlement
+from spendgate.cache_watching import CacheDesk
 from spendgate.call import Call, tags_from
 from spendgate.clock import SECOND, Clock, SystemClock
 from spendgate.errors import AmountError, LostTailError, ReservationStateError, StoreError
@@ -81,7 +82,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate(EscalationDesk):
+class Gate(EscalationDesk, CacheDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
@@ -95,6 +96,7 @@ class Gate(EscalationDesk):
         clock: Clock | None = None,
         prices: "PriceBook | None" = None,
         service: str = "",
+        version: str = "",
         mode: Mode = "enforce",
         unavailable: Literal["refuse", "allow"] = "refuse",
         lapse_after: int = LAPSE_AFTER,
@@ -108,6 +110,7 @@ class Gate(EscalationDesk):
         self.clock: Clock = clock or SystemClock()
         self.prices = prices or _price_list()
         self.service = service
+        self.version = version
         self.mode = mode
         self.unavailable = unavailable
         self.listeners = listeners
@@ -276,6 +279,7 @@ class Gate(EscalationDesk):
     def close(self) -> None:
         """Tells the listeners what is left, and lets go of the ledger. What is still held stays held."""
         self.backlog.flush()
+        self._close_caches()
         self.book_unrecorded()
         for listener in self.listeners:
             listener.close()

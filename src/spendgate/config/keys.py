@@ -28,6 +28,7 @@ TABLES: Final = ("gate", "store", "estimate", "tasks", "loops", "limits", "price
 
 KEYS: Final = (
     Key("gate", "service", "text", '""', "SPENDGATE_SERVICE"),
+    Key("gate", "version", "text", '""', "SPENDGATE_VERSION"),
     Key("gate", "mode", '"enforce", "observe" or "off"', '"enforce"', "SPENDGATE_MODE"),
     Key("gate", "timezone", "time zone", '"UTC"'),
     Key("gate", "lapse_after", "span", '"15m"'),
