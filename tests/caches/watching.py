@@ -1,4 +1,4 @@
-"""What the tests of watched caches share: a gate on a fake clock, what it has counted, and how to compare two caches."""
+"""What the tests of watched caches share: a gate on a fake clock, what it counted, and how to compare two caches."""
 
 import copy
 import pickle

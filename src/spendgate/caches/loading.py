@@ -33,10 +33,10 @@ def every(found: Open) -> tuple[Load, ...]:
 
 
 def of(found: Open, monitor: "CacheMonitor") -> Load | None:
-    """The load or mark of one cache."""
+    """The innermost load or mark of one cache."""
     if isinstance(found, list):
         return found if found[OWNER] is monitor else None
-    return next((load for load in found or () if load[OWNER] is monitor), None)
+    return next((load for load in reversed(found or ()) if load[OWNER] is monitor), None)
 
 
 def put(found: Open, monitor: "CacheMonitor", load: Load | None) -> None:
@@ -44,9 +44,10 @@ def put(found: Open, monitor: "CacheMonitor", load: Load | None) -> None:
     if found is None or found[0] is monitor:
         open_loads.set(load)
         return
-    left = tuple(one for one in every(found) if one[OWNER] is not monitor)
-    now = left if load is None else (*left, load)
-    open_loads.set(now[0] if len(now) == 1 else now or None)
+    now = [one for one in every(found) if one[OWNER] is not monitor]
+    if load is not None:
+        now.append(load)
+    open_loads.set(tuple(now) if len(now) > 1 else now[0] if now else None)
 
 
 class MissCosts:
@@ -54,7 +55,7 @@ class MissCosts:
 
     def entry(self, entry: Entry) -> None:
         """A call ended, here or, later, on behalf of here."""
-        for load in every(open_loads.get()):
+        for load in {load[OWNER]: load for load in every(open_loads.get())}.values():
             load[OWNER].paid(load, entry)
 
     def events(self, events: tuple[Event, ...]) -> None:
