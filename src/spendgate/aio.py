@@ -146,6 +146,10 @@ class Gate:
         """Ends a reservation by its id: see `spendgate.Gate.void`."""
         return await in_thread(functools.partial(self.gate.void, hold_id))
 
+    async def once(self, action: str, key: str, within: str = "24h") -> bool:
+        """True for exactly one caller within a span: see `spendgate.Gate.once`. Cancelled, it may have been taken."""
+        return await in_thread(functools.partial(self.gate.once, action, key, within))
+
     async def processed(self, count: int, *, service: str = "") -> None:
         """Adds to the work done: see `spendgate.Gate.processed`."""
         await in_thread(functools.partial(self.gate.processed, count, service=service))

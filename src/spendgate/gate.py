@@ -46,6 +46,8 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.money import Amount, decimal, quantity, usd
+from spendgate.noticing import FindingDesk
+from spendgate.once import OnceDesk
 from spendgate.paying import paid
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
 from spendgate.recalled import recalled
@@ -81,7 +83,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate(EscalationDesk):
+class Gate(EscalationDesk, OnceDesk, FindingDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.

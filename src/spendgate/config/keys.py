@@ -59,7 +59,7 @@ KEYS: Final = (
     Key("limits", "throttle_to", "rate"),
     Key("limits", "pace_from", "share"),
     Key("notify", "name", "text", '""'),
-    Key("notify", "on", "list of events", '["blocked", "escalation", "lost", "tripped", "warned"]'),
+    Key("notify", "on", "list of events", '["blocked", "escalation", "finding", "lost", "tripped", "warned"]'),
     Key("notify", "timeout", "span", '"10s"'),
     Key("notify", "webhook", "text"),
     Key("notify", "headers", "table of texts", "{}"),
