@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TaskError,
         TierLockedError,
     )
+    from spendgate.findings import Finding
     from spendgate.gate import Gate
     from spendgate.integrations.instrumenting import instrument, uninstrument
     from spendgate.opening import open  # noqa: A004
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigError",
     "Escalation",
     "EscalationError",
+    "Finding",
     "Gate",
     "LoopError",
     "LostTailError",
@@ -66,6 +68,7 @@ __all__ = [
 
 _HOMES = {
     "Escalation": "taskterms",
+    "Finding": "findings",
     "Gate": "gate",
     "PaidCall": "reserved",
     "Receipt": "answers",

@@ -93,10 +93,16 @@ class Gate:
         return wrap
 
     def scope(
-        self, service: str = "", *, task: str = "", tags: Mapping[str, object] | None = None
+        self,
+        service: str = "",
+        *,
+        task: str = "",
+        tags: Mapping[str, object] | None = None,
+        key: str = "",
+        fresh_for: str = "",
     ) -> AbstractContextManager[None]:
-        """Says for whom the calls inside a `with` block are made."""
-        return self.gate.scope(service, task=task, tags=tags)
+        """Says for whom the calls inside a `with` block are made: see `spendgate.Gate.scope`."""
+        return self.gate.scope(service, task=task, tags=tags, key=key, fresh_for=fresh_for)
 
     def task(
         self,

@@ -8,7 +8,7 @@
 86400000000
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -40,6 +40,20 @@ def fresh_for(rules: Iterable[FreshRule], call: Call) -> int:
         if all(matches(pattern, call.field(name)) for name, pattern in rule.match):
             return rule.span
     return 0
+
+
+def span_for(stated: Mapping[str, object], around: int, rules: Iterable[FreshRule], call: Call) -> int:
+    """For how long a call's answer is good, in microseconds: as it says, else the scope around it, else a rule.
+
+    Raises:
+        AmountError: what it says is no span, or it does not say of what its answer is good.
+    """
+    if "fresh_for" in stated:
+        if not (call.key or "key" in stated or "fingerprint" in stated):
+            remedy = "say with `key` which piece of work the call is for"
+            raise AmountError("fresh_for", stated["fresh_for"], remedy)
+        return span_of(stated["fresh_for"], "fresh_for")
+    return around or (fresh_for(rules, call) if rules else 0)
 
 
 def fresh_mark(call: Call, fingerprint: str, span: int) -> str:
