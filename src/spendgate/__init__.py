@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TaskError,
         TierLockedError,
     )
+    from spendgate.findings import Finding
     from spendgate.gate import Gate
     from spendgate.integrations.instrumenting import instrument, uninstrument
     from spendgate.opening import open  # noqa: A004
@@ -42,6 +43,7 @@ __all__ = [
     "ConfigError",
     "Escalation",
     "EscalationError",
+    "Finding",
     "Gate",
     "LoopError",
     "LostTailError",
@@ -69,6 +71,7 @@ __all__ = [
 _HOMES = {
     "CacheMonitor": "caches.monitor",
     "Escalation": "taskterms",
+    "Finding": "findings",
     "Gate": "gate",
     "PaidCall": "reserved",
     "Receipt": "answers",

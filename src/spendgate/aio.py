@@ -97,10 +97,16 @@ class Gate:
         return wrap
 
     def scope(
-        self, service: str = "", *, task: str = "", tags: Mapping[str, object] | None = None
+        self,
+        service: str = "",
+        *,
+        task: str = "",
+        tags: Mapping[str, object] | None = None,
+        key: str = "",
+        fresh_for: str = "",
     ) -> AbstractContextManager[None]:
-        """Says for whom the calls inside a `with` block are made."""
-        return self.gate.scope(service, task=task, tags=tags)
+        """Says for whom the calls inside a `with` block are made: see `spendgate.Gate.scope`."""
+        return self.gate.scope(service, task=task, tags=tags, key=key, fresh_for=fresh_for)
 
     def task(
         self,
@@ -149,6 +155,10 @@ class Gate:
     async def void(self, hold_id: str) -> Receipt:
         """Ends a reservation by its id: see `spendgate.Gate.void`."""
         return await in_thread(functools.partial(self.gate.void, hold_id))
+
+    async def once(self, action: str, key: str, within: str = "24h") -> bool:
+        """True for exactly one caller within a span: see `spendgate.Gate.once`. Cancelled, it may have been taken."""
+        return await in_thread(functools.partial(self.gate.once, action, key, within))
 
     async def processed(self, count: int, *, service: str = "") -> None:
         """Adds to the work done: see `spendgate.Gate.processed`."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from spendgate.call import Call
 from spendgate.errors import AmountError, PriceError
+from spendgate.freshness import fresh_mark
 from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
@@ -54,6 +55,8 @@ class Stated(TypedDict, total=False):
         fingerprint: a digest of what is sent, in hexadecimal: of its address and its body. The same again within its
             task is a retry, and too often in a short time is a loop.
         key: the piece of work it is for.
+        fresh_for: for how long its answer is good, such as `24h`: the same key paid for again before that is counted as
+            a duplicate. Without a key, it is the same request (`fingerprint`).
         tags: names of your own to match and count by.
         web_searches: how many searches of the web the model may be billed for.
         batch: priced as a batch call; it may run 25 hours before it lapses.
@@ -73,6 +76,7 @@ class Stated(TypedDict, total=False):
     attempt: int
     fingerprint: str
     key: str
+    fresh_for: str
     tags: Mapping[str, object]
     web_searches: int
     batch: bool
@@ -83,7 +87,7 @@ class Stated(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a caller states about a call before it is made. `at_most` is in nano-dollars, `lapse_after` in microseconds.
+    """What a caller states about a call before it is made. `at_most` is in nano-dollars, spans are in microseconds.
 
     What is None is not stated. `calls` counts what is billed as calls: a request that looks up three things may be 3.
     """
@@ -99,6 +103,7 @@ class Ask:
     service_tier: str = ""
     lapse_after: int = 0
     fingerprint: str = ""
+    fresh_for: int = 0
 
 
 def check_stated(stated: Stated) -> None:
@@ -126,10 +131,11 @@ _KINDS: dict[str, tuple[type, str]] = {
     "batch": (bool, "True or False"),
     "background": (bool, "True or False"),
     "service_tier": (str, "text"),
+    "fresh_for": (str, "a span of time as text, such as 24h"),
 }
 
 
-def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
+def read_ask(call: Call, stated: Stated, lapse_after: int, fresh_for: int = 0) -> Ask:
     """What a caller states, read strictly.
 
     Raises:
@@ -150,6 +156,7 @@ def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
         service_tier=stated.get("service_tier", ""),
         lapse_after=lapse_after,
         fingerprint=_fingerprint(stated.get("fingerprint", "")),
+        fresh_for=fresh_for,
     )
 
 
@@ -197,6 +204,8 @@ class Estimate:
         flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
         flags[f"{TIER}{ask.service_tier}"] = bool(ask.service_tier)
         flags[mark] = bool(mark)
+        if ask.fresh_for and (fresh := fresh_mark(ask.call, ask.fingerprint, ask.fresh_for)):
+            flags[fresh] = True
         return HoldRequest(
             call=ask.call,
             weight=self.weight,

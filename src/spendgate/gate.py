@@ -6,7 +6,6 @@ reservation. What is not settled stays held, lapses, and counts as spent.
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
 
@@ -31,6 +30,7 @@ from spendgate.estimating import (
     read_ask,
     report,
 )
+from spendgate.freshness import span_for
 from spendgate.ledger import (
     LAPSE_AFTER,
     LAPSE_AFTER_BATCH,
@@ -47,6 +47,8 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.money import Amount, decimal, quantity, usd
+from spendgate.noticing import FindingDesk
+from spendgate.once import OnceDesk
 from spendgate.paying import paid
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
 from spendgate.recalled import recalled
@@ -82,7 +84,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate(EscalationDesk, CacheDesk):
+class Gate(EscalationDesk, OnceDesk, FindingDesk, CacheDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
@@ -228,12 +230,6 @@ class Gate(EscalationDesk, CacheDesk):
         wrapped: C = import_module("spendgate.integrations").wrap(self, client, **terms)
         return wrapped
 
-    def scope(
-        self, service: str = "", *, task: str = "", tags: Mapping[str, object] | None = None
-    ) -> AbstractContextManager[None]:
-        """Says for whom the calls inside a `with` block are made, where they do not say so themselves."""
-        return attribution.scope(service, task, tags)
-
     def settle(
         self,
         hold_id: str,
@@ -367,10 +363,12 @@ class Gate(EscalationDesk, CacheDesk):
             resource=resource,
             task=stated.get("task") or around.task,
             attempt=stated.get("attempt", around.attempt or 1),
-            key=stated.get("key", ""),
+            key=stated.get("key", around.key),
             tags=tags_from({**dict(around.tags), **(stated.get("tags") or {})}),
         )
-        return read_ask(call, stated, self._lapse[bool(stated.get("batch") or stated.get("background"))])
+        lapse_after = self._lapse[bool(stated.get("batch") or stated.get("background"))]
+        fresh = span_for(stated, around.fresh_for, self.rules.fresh, call)
+        return read_ask(call, stated, lapse_after, fresh)
 
     def deadline(self, stated: Stated) -> int:
         """The instant up to which a call waits for room."""

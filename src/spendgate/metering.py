@@ -17,6 +17,7 @@ from spendgate import aio
 from spendgate.call import MAX_NAME
 from spendgate.errors import AmountError, SpendLimitError
 from spendgate.estimating import Stated, most_output
+from spendgate.freshness import span_of
 from spendgate.gate import Gate
 from spendgate.limits import unit_scale
 from spendgate.money import MAX_LIMIT_NANOS, scaled
@@ -51,6 +52,8 @@ class Terms:
             asked for, as many are asked for as fit, if they are at least so many. 0 never asks for less.
         fallback: another model of the same provider that is asked where there is no room for the one that was named.
             Its calls carry the tag `fallback_for`.
+        fresh_for: for how long an answer is good, such as `24h`: the same request paid for again before that is counted
+            as a duplicate.
     """
 
     service: str = ""
@@ -60,6 +63,11 @@ class Terms:
     wait: float = 0
     clamp: int = 0
     fallback: str = ""
+    fresh_for: str = ""
+
+    def __post_init__(self) -> None:
+        if self.fresh_for:
+            span_of(self.fresh_for, "fresh_for")
 
 
 class Metered:
@@ -235,6 +243,8 @@ def _stated(
     }
     if terms.wait:
         stated["wait"] = terms.wait
+    if terms.fresh_for:
+        stated["fresh_for"] = terms.fresh_for
     if request.headers.get(RETRY, "0") not in ("", "0"):
         stated["attempt"] = _attempt(request.headers[RETRY])
     if card is not None or asked is not None:

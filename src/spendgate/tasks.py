@@ -7,7 +7,7 @@ What it has spent is decided with the limits, in the same step (`spendgate.budge
 import base64
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -147,6 +147,29 @@ class TaskDesk:
 
     def tell(self, events: tuple[Any, ...]) -> None:
         """Tells the listeners."""
+
+    def scope(
+        self,
+        service: str = "",
+        *,
+        task: str = "",
+        tags: Mapping[str, object] | None = None,
+        key: str = "",
+        fresh_for: str = "",
+    ) -> AbstractContextManager[None]:
+        """Says for whom the calls inside a `with` block are made, where they do not say so themselves.
+
+        Args:
+            service: for whom.
+            task: the job they belong to.
+            tags: names of your own to match and count by.
+            key: the piece of work they are for.
+            fresh_for: for how long their answers are good, such as `24h`.
+
+        Raises:
+            AmountError: on entering, where one of them is no name or no span.
+        """
+        return attribution.scope(service, task, tags, key=key, fresh_for=fresh_for)
 
     def task(
         self,

@@ -39,6 +39,9 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--provider", default="", help="Whose model it is; leave it out for other APIs.")
 @click.option("--task", default="", help="The job the call belongs to.")
 @click.option("--key", default="", help="The piece of work the call is for.")
+@click.option(
+    "--fresh-for", default="", metavar="SPAN", help="How long its answer is good: the key again is a duplicate."
+)
 @click.option("--attempt", type=click.IntRange(1), default=1, help="1 for the first try.")
 @click.option("--fingerprint", default="", metavar="HEX", help="A digest of what is sent: the same again is a retry.")
 @click.option("--tag", "tags", multiple=True, callback=pairs, metavar="NAME=VALUE", help="To match and count by.")

@@ -23,7 +23,7 @@ class Key:
         return f"{self.table}.{self.name}"
 
 
-TABLES: Final = ("gate", "store", "estimate", "tasks", "loops", "limits", "prices", "notify", "mirror")
+TABLES: Final = ("gate", "store", "estimate", "tasks", "loops", "fresh", "limits", "prices", "notify", "mirror")
 """The tables of the file. `prices` is read, and its keys are checked, by `spendgate.pricing.ratecard`."""
 
 KEYS: Final = (
@@ -47,6 +47,8 @@ KEYS: Final = (
     Key("tasks", "escalation_expires", "span", '"1h"'),
     Key("loops", "same_request", "whole number", "10"),
     Key("loops", "within", "span", '"5m"'),
+    Key("fresh", "match", "table of globs", "{}"),
+    Key("fresh", "fresh_for", "span"),
     Key("limits", "name", "text"),
     Key("limits", "usd", "amount"),
     Key("limits", "calls", "whole number"),
@@ -60,7 +62,7 @@ KEYS: Final = (
     Key("limits", "throttle_to", "rate"),
     Key("limits", "pace_from", "share"),
     Key("notify", "name", "text", '""'),
-    Key("notify", "on", "list of events", '["blocked", "escalation", "lost", "tripped", "warned"]'),
+    Key("notify", "on", "list of events", '["blocked", "escalation", "finding", "lost", "tripped", "warned"]'),
     Key("notify", "timeout", "span", '"10s"'),
     Key("notify", "webhook", "text"),
     Key("notify", "headers", "table of texts", "{}"),
