@@ -157,7 +157,7 @@ def windowed(rng: random.Random) -> Stream:
     window = rng.choice([30, 60, 300, 900, 3600, 86_400]) * SECOND
     records = ids(rng, rng.choice([20, 300]))
     one = draw(rng, len(records), 1.0)
-    as_text = rng.choice([lambda at: str(at // SECOND), lambda at: moment(at).isoformat(), lambda at: str(at)])
+    as_text = rng.choice([lambda at: str(at // SECOND), lambda at: moment(at).isoformat(), str])
     for at in times(rng, max(rate(rng), 3600 * SECOND / window * 20)):
         yield f"price:{records[one()]}:{as_text(at // window * window)}", at
 

@@ -65,8 +65,8 @@ class Churn:
 
     The choice must be made by the key's hash, not by counting: so a key that is looked at is looked at each time it
     comes, and repetitions are seen however few keys are looked at. Python keeps the hash of a `str` or `bytes`, so that
-    the line takes 0.03 microseconds. A key that cannot be hashed is handed to `look` as it is. `mask` is 0 for the first
-    2,048 lookups, and later such that about 32 lookups a second are looked at.
+    the line takes 0.03 microseconds. A key that cannot be hashed is handed to `look` as it is. `mask` is 0 for the
+    first 2,048 lookups, and later such that about 32 lookups a second are looked at.
 
     `look` never raises what keys raise, never waits (a lookup that would have to is left out), keeps no key and no part
     of one. `verdict` is meant for a background flush, every few seconds.
@@ -76,15 +76,17 @@ class Churn:
 
     Attributes:
         mask: which lookups are to be looked at, see above.
+        missed: misses that were looked at, where `hit` was handed in and it is known whether the key is new.
+        missed_again: those of them whose key was asked for before: for `Evictions`.
     """
 
     __slots__ = (
         *("_hits", "_hits_known", "_last", "_lock", "_looks", "_moments", "_now", "_paced_at", "_period", "_rests"),
-        *("_round", "_strict", "_strict_before", "_ticked", "_turns", "_whole", "mask"),
+        *("_round", "_strict", "_strict_before", "_ticked", "_turns", "_whole", "mask", "missed", "missed_again"),
     )
 
     def __init__(self) -> None:
-        self.mask = 0
+        self.mask = self.missed = self.missed_again = 0
         self._lock = threading.Lock()
         self._whole = Sightings(2048)
         self._moments = Moments()
@@ -143,6 +145,9 @@ class Churn:
         if fresh is not None:
             period.answered += 1
             period.repeats += not fresh
+            if hit is False:
+                self.missed += 1
+                self.missed_again += not fresh
         return fresh is not False
 
     def _read(self, text: str, at: int, *, whole: bool) -> None:

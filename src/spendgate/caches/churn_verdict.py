@@ -42,7 +42,7 @@ class ChurnVerdict:
         without = self.different_without
         if without is not None and without <= self.different * 0.9:
             return (
-                f"{counted}; without the {self.shape} in segment {self.segment} there are {without:,}. "
+                f"{counted}; without the {self.shape} in segment {self.segment} there {_are(without)} {without:,}. "
                 "This cache cannot hit."
             )
         return (
@@ -57,3 +57,7 @@ class ChurnVerdict:
 
 def _article(words: str) -> str:
     return "an" if re.match(r"[AIOaeio8]|HTTP|11 ", words) else "a"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
