@@ -59,6 +59,7 @@ class CacheDesk:
         Takes what `watch_cache` takes, and raises the same errors. Asked again for the same name and service, it is the
         same monitor.
         """
+        from spendgate.caches.churn import Churn
         from spendgate.caches.monitor import CacheMonitor
 
         who = Call(service=service or self.service, resource=name)
@@ -67,7 +68,7 @@ class CacheDesk:
         cost = None if miss_cost is None else self._miss_cost(miss_cost)
 
         def make() -> CacheMonitor:
-            return CacheMonitor(name, service=who.service, version=self.version, miss_usd=cost)
+            return CacheMonitor(name, service=who.service, version=self.version, miss_usd=cost, churn=Churn())
 
         return self._cache_book().monitor(name, who.service, make)
 

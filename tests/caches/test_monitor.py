@@ -255,41 +255,68 @@ def test_a_clock_that_jumps_only_moves_minutes() -> None:
     assert counted(gate) == {"hits": 5}
 
 
+class Notes:
+    """Looks at keys, and keeps them."""
+
+    def __init__(self, mask: int = 0, fault: Exception | None = None) -> None:
+        self.mask, self.fault = mask, fault
+        self.seen: list[tuple[object, int, bool | None]] = []
+
+    def look(self, key: object, at: int, hit: bool | None = None) -> None:
+        self.seen.append((key, at, hit))
+        if self.fault:
+            raise self.fault
+
+
+class Raising:
+    """A key that fails when it is hashed for the second time."""
+
+    hashed = 0
+
+    def __hash__(self) -> int:
+        self.hashed += 1
+        if self.hashed > 1:
+            raise RuntimeError("no more")
+        return 0
+
+
 def test_what_looks_at_keys_may_fail() -> None:
-    """Whoever is handed keys may raise, hang on to none, and never reaches the cache."""
+    """Keys of any kind are looked at with their instant and answer, and what goes wrong there reaches nobody."""
     gate = make_gate()
-    monitor = gate.cache_monitor("people")
-    seen: list[object] = []
-
-    def look(key: object) -> None:
-        seen.append(key)
-        raise RuntimeError("no such shape")
-
-    monitor.look = look
-    cache = gate.watch_cache("people", {})
+    notes = Notes(fault=RuntimeError("no such shape"))
+    gate.cache_monitor("people").churn = notes
+    cache = gate.watch_cache("people", {"a": 1})
     for key in (b"x", None, 7, "k" * 10_000_000):
         assert cache.get(key) is None
+    assert cache["a"] == 1
     with pytest.raises(TypeError):
         cache.get({})
-    assert seen == [b"x", None, 7, "k" * 10_000_000]
+    gate.cache_monitor("people").hit(Raising())
+    gate.cache_monitor("people").miss()
+    keys = [key for key, _, _ in notes.seen]
+    assert keys[:-1] == [b"x", None, 7, "k" * 10_000_000, "a"]
+    assert isinstance(keys[-1], Raising)
+    assert [(at, hit) for _, at, hit in notes.seen] == [*[(NOON_AT, False)] * 4, *[(NOON_AT, True)] * 2]
 
 
-def test_some_keys_are_looked_at() -> None:
-    """The first of each flush are looked at, then a few: a fast cache pays for some, a slow one for all."""
+def test_keys_are_chosen_by_their_hash() -> None:
+    """A key that is looked at is looked at each time, and what looks at keys says how many there are."""
     gate = make_gate()
     monitor = gate.cache_monitor("people")
-    seen: list[object] = []
-    monitor.look = seen.append
-    for key in range(6400):
-        monitor.hit(key)
-    assert monitors.BURST + 99 <= len(seen) <= monitors.BURST + 101
-    assert seen[: monitors.BURST] == list(range(monitors.BURST))
+    notes = monitor.churn = Notes(mask=7)
     gate.flush_caches()
-    seen.clear()
-    for key in range(5):
-        monitor.hit(key)
-        monitor.miss(key)
-    assert seen == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    cache = gate.watch_cache("people", {number: number for number in range(0, 64, 2)})
+    for _ in range(2):
+        for number in range(64):
+            cache.get(number)
+            _ = number in cache
+    assert [key for key, _, _ in notes.seen] == [number for number in range(0, 64, 8) for _ in range(2)] * 2
+    notes.mask = 31
+    gate.flush_caches()
+    notes.seen.clear()
+    for number in range(64):
+        monitor.miss(number)
+    assert [(key, hit) for key, _, hit in notes.seen] == [(0, False), (32, False)]
 
 
 def test_a_watched_cache_is_small() -> None:

@@ -1,14 +1,14 @@
 """Counts what one cache does, at a fraction of a microsecond a lookup.
 
-Nothing is written here: `flushing` takes the counts every few seconds. Keys are never kept: every so many lookups
-one is handed to `look`, which keeps shapes and hashes.
+Nothing is written here: `flushing` takes the counts every few seconds. Keys are never kept: some are handed to `churn`,
+which keeps shapes and hashes.
 """
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from spendgate.cacheminutes import CacheMinute
 from spendgate.caches.loading import BEGUN, COUNTED, ENDED, KEY, LAST, NOTHING, USD, Load, every, of, open_loads, put
@@ -19,15 +19,19 @@ from spendgate.ledger import Entry
 if TYPE_CHECKING:
     from spendgate.caches.flushing import CacheBook
 
-BURST = 32
-"""So many lookups after each flush have their keys looked at, and as many of those that miss."""
-EVERY = 64
-"""After them, one in so many: a slow cache is seen whole, and a fast one pays a sixty-fourth."""
 FOLDED = 30
 """How many minutes are kept apart while the ledger is away; older ones are added together."""
 
 Measure = Callable[[], tuple[int, int]]
-Look = Callable[[object], object]
+
+
+class Looks(Protocol):
+    """What looks at keys: at those whose hash has no bit in common with `mask`."""
+
+    mask: int
+
+    def look(self, key: object, at: int, hit: bool | None = None) -> None:
+        """Takes a key that was looked up at an instant."""
 
 
 class CacheMonitor:
@@ -41,27 +45,34 @@ class CacheMonitor:
         service: for whom it is asked.
         version: of the program.
         miss_usd: nano-dollars that each miss costs; without it, what the gate's own calls cost while a miss loads.
-        look: is handed keys, now and then, in whatever thread asked for them.
+        churn: is handed keys, now and then, in whatever thread asked for them.
     """
 
     def __init__(
-        self, name: str, *, service: str = "", version: str = "", miss_usd: int | None = None, look: Look | None = None
+        self,
+        name: str,
+        *,
+        service: str = "",
+        version: str = "",
+        miss_usd: int | None = None,
+        churn: Looks | None = None,
     ) -> None:
         self.name = name
         self.service = service
         self.version = version
         self.miss_usd = miss_usd
-        self.look = look
+        self.churn = churn
         self.size = 0
         self.capacity = 0
         self.book: CacheBook | None = None
-        """What the counts are taken for; it wakes the thread that takes them."""
+        """What the counts are taken for; it knows the time, and wakes the thread that takes them."""
+        self.is_shared = False
+        """Whether other processes ask the same cache, so that it is not empty when this one begins."""
         self.measures: list[Measure] = []
         """Asked at each flush for hits and evictions that were counted elsewhere since the last time."""
         self.hits, self.misses, self.sets, self.evictions, self.errors, self.mistaken = (Tally() for _ in range(6))
-        self.due = [0, 0]
-        """From which hit, and from which miss on, the next key is looked at."""
-        self._burst = [0, 0]
+        self.mask = [0]
+        """Which keys are looked at: those whose hash has none of these bits."""
         self._kinds: dict[object, type] = {}
         self._taken = [0] * 7
         self._pending: dict[int, CacheMinute] = {}
@@ -69,7 +80,6 @@ class CacheMonitor:
 
     def _begin_anew(self) -> None:
         self._guard = threading.Lock()
-        self._looking = threading.Lock()
         self._load_us = self._paid = 0
 
     def forked(self) -> None:
@@ -79,7 +89,7 @@ class CacheMonitor:
         for measure in self.measures:
             measure()
         self._taken = self._totals()
-        self.due[:] = [0, 0]
+        self.mask[0] = 0
 
     def kind(self, of: object, make: Callable[[], type]) -> type:
         """The class of the watched caches of some kind, made when it is needed."""
@@ -87,22 +97,20 @@ class CacheMonitor:
             self._kinds[of] = make()
         return self._kinds[of]
 
-    def hit(self, key: object = None) -> None:
+    def hit(self, key: object = NOTHING) -> None:
         """The cache had what was asked for."""
         if open_loads.get() and self.counted(key):
             return
-        number = self.hits.add()
-        if number >= self.due[0]:
-            self.sample(0, number, key)
+        self.hits.add()
+        self.seen(key, hit=True)
 
-    def miss(self, key: object = None) -> None:
+    def miss(self, key: object = NOTHING) -> None:
         """The cache did not have it: what comes until `set` is the load, in this thread or task."""
-        number = self.misses.add()
-        if number >= self.due[1]:
-            self.sample(1, number, key)
+        self.misses.add()
+        self.seen(key, hit=False)
         put(open_loads.get(), self, [self, monotonic_ns(), 0, NOTHING, ""])
 
-    def set(self, key: object = None) -> None:  # noqa: ARG002 - it is the cache that is loaded, whatever the key
+    def set(self, key: object = NOTHING) -> None:  # noqa: ARG002 - it is the cache that is loaded, whatever the key
         """Something was stored: what was loading here has ended."""
         self.sets.add()
         if open_loads.get():
@@ -119,17 +127,10 @@ class CacheMonitor:
 
     def asked(self, key: object, found: bool) -> None:
         """Somebody asked whether a key is there: a lookup, and the same one if he asks for the value next."""
+        (self.hits if found else self.misses).add()
+        self.seen(key, hit=found)
         loads = open_loads.get()
-        if found:
-            number = self.hits.add()
-            if number >= self.due[0]:
-                self.sample(0, number, key)
-            load = [self, COUNTED, 0, key, ""]
-        else:
-            number = self.misses.add()
-            if number >= self.due[1]:
-                self.sample(1, number, key)
-            load = [self, monotonic_ns(), 0, key, ""]
+        load = [self, COUNTED if found else monotonic_ns(), 0, key, ""]
         if loads is None or loads[0] is self:
             open_loads.set(load)
         else:
@@ -150,7 +151,7 @@ class CacheMonitor:
         load = of(open_loads.get(), self)
         return load is not None and load[BEGUN] >= 0
 
-    def found_after_all(self, key: object = None) -> None:
+    def found_after_all(self, key: object = NOTHING) -> None:
         """The last lookup here was no miss: what was found looked like nothing."""
         self.mistaken.add()
         put(open_loads.get(), self, None)
@@ -165,11 +166,10 @@ class CacheMonitor:
             put(loads, self, None if load[KEY] is NOTHING else [self, COUNTED, 0, load[KEY], ""])
 
     @contextmanager
-    def load(self, key: object = None) -> Iterator[None]:
+    def load(self, key: object = NOTHING) -> Iterator[None]:
         """A block that loads what was not in the cache: a miss, timed, with all that is paid for inside."""
-        number = self.misses.add()
-        if number >= self.due[1]:
-            self.sample(1, number, key)
+        self.misses.add()
+        self.seen(key, hit=False)
         load: Load = [self, monotonic_ns(), 0, NOTHING, ""]
         before = open_loads.get()
         open_loads.set((*every(before), load))
@@ -196,18 +196,23 @@ class CacheMonitor:
             else:
                 load[USD] += entry.weight.usd
 
-    def sample(self, which: int, number: int, key: object) -> None:
-        """Hands a key to `look`, unless another thread is about it, and says which one is next."""
-        self._burst[which] += 1
-        self.due[which] = number + (1 if self._burst[which] < BURST else EVERY)
-        if self.book is not None:
-            self.book.wake()
-        if self.look is not None and self._looking.acquire(blocking=False):
-            try:
-                with suppress(Exception):  # a key may do anything when it is looked at
-                    self.look(key)
-            finally:
-                self._looking.release()
+    def seen(self, key: object, hit: bool) -> None:
+        """Looks at a key, if it is one of those that are looked at; one that has no hash is."""
+        try:
+            passes = hash(key) & self.mask[0]
+        except Exception:  # noqa: BLE001 - a key may do anything
+            passes = 0
+        if not passes and key is not NOTHING:
+            self.look(key, hit)
+
+    def look(self, key: object, hit: bool) -> None:
+        """Hands a key to `churn`, which says which ones are looked at from now on."""
+        with suppress(Exception):  # a key may do anything
+            if self.book is not None:
+                self.book.wake()
+                if self.churn is not None:
+                    self.churn.look(key, self.book.clock.now(), hit)
+        self.mask[0] = self.churn.mask if self.churn is not None else -1
 
     def _totals(self) -> list[int]:
         mistaken = self.mistaken.total()
@@ -222,7 +227,7 @@ class CacheMonitor:
         now = self._totals()
         hits, misses, sets, evictions, errors, load_us, paid = (a - b for a, b in zip(now, self._taken, strict=True))
         self._taken = now
-        self._burst[:] = self.due[:] = [0, 0]
+        self.mask[0] = self.churn.mask if self.churn is not None else -1
         hits += sum(one for one, _ in extra)
         evictions += sum(one for _, one in extra)
         cost = paid if self.miss_usd is None else misses * self.miss_usd

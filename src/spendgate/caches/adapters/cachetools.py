@@ -69,10 +69,10 @@ def _as_bare(bare: Any, cache: Any, method: Callable[..., Any], *args: Any, **kw
         cache.__class__ = kind
 
 
-def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
-    """What looks things up. What a hit runs through is written out: a call takes as long again."""
-    hits, due, sample = monitor.hits.add, monitor.due, monitor.sample
-    loads, counted, look_up, missing = open_loads.get, monitor.counted, bare.__getitem__, bare.__missing__
+def _item(monitor: CacheMonitor, bare: Any) -> Callable[[Any, object], Any]:
+    """What looks an item up. What a hit runs through is written out: a call takes as long again."""
+    hits, mask, look = monitor.hits.add, monitor.mask, monitor.look
+    loads, counted, look_up = open_loads.get, monitor.counted, bare.__getitem__
 
     def __getitem__(self: Any, key: object) -> Any:
         try:
@@ -81,13 +81,19 @@ def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
             if not isinstance(fault, KeyError):
                 monitor.error()
             raise
-        if not (loads() and counted(key)) and (number := hits()) >= due[0]:
-            sample(0, number, key)
+        if not (loads() and counted(key)):
+            hits()
+            if not hash(key) & mask[0]:
+                look(key, True)
         return value
 
+    return __getitem__
+
+
+def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
     def __missing__(self: Any, key: object) -> Any:
         monitor.miss(key)
-        return missing(self, key)
+        return bare.__missing__(self, key)
 
     def get(self: Any, key: object, default: Any = None) -> Any:
         try:
@@ -106,7 +112,8 @@ def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
         monitor.asked(key, found)
         return found
 
-    return {"__getitem__": __getitem__, "__missing__": __missing__, "get": get, "__contains__": __contains__}
+    item = _item(monitor, bare)
+    return {"__getitem__": item, "__missing__": __missing__, "get": get, "__contains__": __contains__}
 
 
 def _computed(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:

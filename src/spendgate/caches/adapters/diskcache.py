@@ -17,6 +17,7 @@ def watcher(cache: object) -> Callable[[CacheMonitor, Any], Any] | None:
 
 def watch(monitor: CacheMonitor, cache: Any) -> Any:
     """The cache itself, watched from now on."""
+    monitor.is_shared = True
     return watched_in_place(monitor, cache, _watched)
 
 

@@ -19,6 +19,7 @@ def watcher(cache: object) -> Callable[[CacheMonitor, Any], Any] | None:
 
 def watch(monitor: CacheMonitor, cache: Any) -> Any:
     """A proxy that counts; the cache given stays as it is."""
+    monitor.is_shared = True  # but for the one in the process's memory, which says nothing of it
     proxy = WatchedDjangoCache(cache)
     proxy._self_monitor = monitor
     return proxy

@@ -21,6 +21,7 @@ def watcher(cache: object) -> Callable[[CacheMonitor, Any], Any] | None:
 
 def watch(monitor: CacheMonitor, cache: Any) -> Any:
     """The extension itself, watched from now on; it may get its application later."""
+    monitor.is_shared = True  # most of its backends are
     return watched_in_place(monitor, cache, _watched)
 
 

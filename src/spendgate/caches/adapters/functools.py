@@ -28,7 +28,7 @@ def watch(monitor: CacheMonitor, cached: "Cached[Any]") -> "Cached[Any]":
     @functools.lru_cache(maxsize=terms["maxsize"], typed=terms["typed"])
     @functools.wraps(function)
     def counting(*args: Any, **kwargs: Any) -> Any:
-        with monitor.load((args, kwargs) if kwargs else args):
+        with monitor.load((*args, *kwargs.items()) if kwargs else args[0] if len(args) == 1 else args):
             value = function(*args, **kwargs)
         counts.stored.add()
         return value

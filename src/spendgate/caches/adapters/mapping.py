@@ -114,7 +114,7 @@ def _of_dict(monitor: CacheMonitor) -> type:
 
 
 def _item(monitor: CacheMonitor) -> Any:
-    hits, misses, due, sample = monitor.hits.add, monitor.misses.add, monitor.due, monitor.sample
+    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
     loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
 
     def __getitem__(self: Any, key: object) -> Any:
@@ -124,22 +124,25 @@ def _item(monitor: CacheMonitor) -> Any:
             monitor.error()
             raise
         if value is NOTHING:
-            if (number := misses()) >= due[1]:
-                sample(1, number, key)
+            misses()
+            if not hash(key) & mask[0]:
+                look(key, False)
             if (found := loads()) is None or found[0] is monitor:
                 begin([monitor, now(), 0, NOTHING, ""])
             else:
                 put(found, monitor, [monitor, now(), 0, NOTHING, ""])
             raise KeyError(key)
-        if not (loads() and counted(key)) and (number := hits()) >= due[0]:
-            sample(0, number, key)
+        if not (loads() and counted(key)):
+            hits()
+            if not hash(key) & mask[0]:
+                look(key, True)
         return value
 
     return __getitem__
 
 
 def _get(monitor: CacheMonitor) -> Any:
-    hits, misses, due, sample = monitor.hits.add, monitor.misses.add, monitor.due, monitor.sample
+    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
     loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
 
     def get(self: Any, key: object, default: object = None, /) -> Any:
@@ -149,15 +152,18 @@ def _get(monitor: CacheMonitor) -> Any:
             monitor.error()
             raise
         if value is NOTHING:
-            if (number := misses()) >= due[1]:
-                sample(1, number, key)
+            misses()
+            if not hash(key) & mask[0]:
+                look(key, False)
             if (found := loads()) is None or found[0] is monitor:
                 begin([monitor, now(), 0, NOTHING, ""])
             else:
                 put(found, monitor, [monitor, now(), 0, NOTHING, ""])
             return default
-        if not (loads() and counted(key)) and (number := hits()) >= due[0]:
-            sample(0, number, key)
+        if not (loads() and counted(key)):
+            hits()
+            if not hash(key) & mask[0]:
+                look(key, True)
         return value
 
     return get

@@ -84,6 +84,7 @@ def watcher(cache: object) -> Callable[[CacheMonitor, Any], Any] | None:
 
 def watch(monitor: CacheMonitor, client: Any) -> Any:
     """A client that counts, over the connections of the one given, which stays as it is."""
+    monitor.is_shared = True
     kind = type(client)
     make = _watched_async if _is_async(kind) else _watched
     watched = copy.copy(client)
