@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from spendgate import aio
     from spendgate.answers import Receipt, Status
     from spendgate.caches.keys import StableKey, stable_key
+    from spendgate.caches.monitor import CacheMonitor
     from spendgate.errors import (
         AmountError,
         BlockedError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         TierLockedError,
         UnstableKeyError,
     )
+    from spendgate.findings import Finding
     from spendgate.gate import Gate
     from spendgate.integrations.instrumenting import instrument, uninstrument
     from spendgate.opening import open  # noqa: A004
@@ -40,10 +42,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AmountError",
     "BlockedError",
+    "CacheMonitor",
     "ConfigError",
     "Escalation",
     "EscalationError",
     "Fallback",
+    "Finding",
     "Gate",
     "LoopError",
     "LostTailError",
@@ -72,8 +76,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CacheMonitor": "caches.monitor",
     "Escalation": "taskterms",
     "Fallback": "policies",
+    "Finding": "findings",
     "Gate": "gate",
     "PaidCall": "reserved",
     "Receipt": "answers",

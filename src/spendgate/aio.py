@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack
 
 from spendgate import aio_paying, aio_tasks, opening, reserved, tasks
 from spendgate.aio_paying import Skipping
@@ -24,15 +24,19 @@ from spendgate.calling import instead_of
 from spendgate.clock import Clock
 from spendgate.errors import ReservationStateError
 from spendgate.escalating import Approve
-from spendgate.estimating import Stated, keyed
 from spendgate.gate import Gate as SyncGate
 from spendgate.money import Amount
 from spendgate.pricing.usage import Usage
+from spendgate.stating import Stated, keyed
 from spendgate.threads import Threads
+
+if TYPE_CHECKING:
+    from spendgate.caches.monitor import CacheMonitor
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+C = TypeVar("C")
 
 THREADS = 4
 _threads = Threads(THREADS)
@@ -87,10 +91,17 @@ class Gate:
         return lambda function: aio_paying.paid(function, start, settle_from, instead)
 
     def scope(
-        self, service: str = "", *, task: str = "", tags: Mapping[str, object] | None = None, **policy: Any
+        self,
+        service: str = "",
+        *,
+        task: str = "",
+        tags: Mapping[str, object] | None = None,
+        key: str = "",
+        fresh_for: str = "",
+        **policy: Any,
     ) -> AbstractContextManager[None]:
         """Says for whom the calls inside a `with` block are made, and by which policy: see `spendgate.Gate.scope`."""
-        return self.gate.scope(service, task=task, tags=tags, **policy)
+        return self.gate.scope(service, task=task, tags=tags, key=key, fresh_for=fresh_for, **policy)
 
     def skipping(self, key: str = "") -> "Skipping":
         """An `async with` block that ends quietly where a call in it is refused: see `spendgate.Gate.skipping`."""
@@ -144,9 +155,28 @@ class Gate:
         """Ends a reservation by its id: see `spendgate.Gate.void`."""
         return await in_thread(functools.partial(self.gate.void, hold_id))
 
+    async def once(self, action: str, key: str, within: str = "24h") -> bool:
+        """True for exactly one caller within a span: see `spendgate.Gate.once`. Cancelled, it may have been taken."""
+        return await in_thread(functools.partial(self.gate.once, action, key, within))
+
     async def processed(self, count: int, *, service: str = "") -> None:
         """Adds to the work done: see `spendgate.Gate.processed`."""
         await in_thread(functools.partial(self.gate.processed, count, service=service))
+
+    def watch_cache(self, name: str, cache: C, *, miss_cost: Amount | None = None, service: str = "") -> C:
+        """A cache like the one given, whose hits, misses and their cost are counted: see `spendgate.Gate.watch_cache`.
+
+        Nothing is awaited for it: it counts in memory, and a thread of its own writes.
+        """
+        return self.gate.watch_cache(name, cache, miss_cost=miss_cost, service=service)
+
+    def cache_monitor(self, name: str, *, miss_cost: Amount | None = None, service: str = "") -> "CacheMonitor":
+        """Counts for a cache of any other kind: see `spendgate.Gate.cache_monitor`."""
+        return self.gate.cache_monitor(name, miss_cost=miss_cost, service=service)
+
+    async def flush_caches(self) -> None:
+        """Writes what caches did until now: see `spendgate.Gate.flush_caches`."""
+        await in_thread(self.gate.flush_caches)
 
     async def status(self) -> list[Status]:
         """How every limit stands: see `spendgate.Gate.status`."""

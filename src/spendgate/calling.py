@@ -7,11 +7,11 @@ from typing import Any, ParamSpec, TypeVar, Unpack
 
 from spendgate import attribution, refusing
 from spendgate.escalating import EscalationDesk
-from spendgate.estimating import Stated, check_stated, keyed
 from spendgate.paying import Instead, paid
 from spendgate.policies import Chooser, Fallback, Services, needs_fallback, policy
 from spendgate.refusing import Asking, Skipping
 from spendgate.reserved import PaidCall, Reservation
+from spendgate.stating import Stated, check_stated, keyed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,6 +79,8 @@ class CallDesk(EscalationDesk):
         *,
         task: str = "",
         tags: Mapping[str, object] | None = None,
+        key: str = "",
+        fresh_for: str = "",
         when_refused: str = "",
         wait: float = 0,
         clamp: int | None = None,
@@ -90,6 +92,8 @@ class CallDesk(EscalationDesk):
             service: for whom.
             task: the job they belong to.
             tags: names of your own to match and count by.
+            key: the piece of work they are for.
+            fresh_for: for how long their answers are good, such as `24h`.
             when_refused: what becomes of the calls inside that are refused, as docs/refusals.md says: nearer than what
                 their client or the configuration says.
             wait: how many seconds they wait for room.
@@ -97,9 +101,9 @@ class CallDesk(EscalationDesk):
             fallback: what wrapped clients ask instead.
 
         Raises:
-            AmountError: an argument is no amount, no name or no policy.
+            AmountError: an argument is no amount, no name, no span or no policy; some only on entering.
         """
-        attributed = attribution.scope(service, task, tags)
+        attributed = attribution.scope(service, task, tags, key=key, fresh_for=fresh_for)
         said = policy(when_refused, wait=wait, clamp=clamp, fallback=fallback)
         needs_fallback(said)
         if said == policy():

@@ -13,21 +13,13 @@ from spendgate import attribution
 from spendgate.answers import Receipt, Status, blocked_error, pause, receipt, refusal_error, status
 from spendgate.backlog import Backlog
 from spendgate.billing import settlement
+from spendgate.cache_watching import CacheDesk
 from spendgate.call import Call, tags_from
 from spendgate.calling import CallDesk
 from spendgate.clock import SECOND, Clock, SystemClock
 from spendgate.errors import AmountError, LostTailError, ReservationStateError, StoreError
-from spendgate.estimating import (
-    Ask,
-    Estimate,
-    Report,
-    Stated,
-    check_stated,
-    estimate,
-    outcome,
-    read_ask,
-    report,
-)
+from spendgate.estimating import Estimate, Report, estimate, outcome, report
+from spendgate.freshness import span_for
 from spendgate.learning import Learned, in_full
 from spendgate.ledger import (
     LAPSE_AFTER,
@@ -45,12 +37,15 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.money import Amount, decimal, quantity, usd
+from spendgate.noticing import FindingDesk
+from spendgate.once import OnceDesk
 from spendgate.policies import Services
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
 from spendgate.recalled import recalled
 from spendgate.reservation import State
 from spendgate.reserved import Reservation
 from spendgate.sights import Sights
+from spendgate.stating import Ask, Stated, check_stated, read_ask
 from spendgate.tasks import counts_dollars
 from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.unrecorded import Unrecorded
@@ -78,7 +73,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate(CallDesk):
+class Gate(CallDesk, OnceDesk, FindingDesk, CacheDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
@@ -92,6 +87,7 @@ class Gate(CallDesk):
         clock: Clock | None = None,
         prices: "PriceBook | None" = None,
         service: str = "",
+        version: str = "",
         mode: Mode = "enforce",
         unavailable: Literal["refuse", "allow"] = "refuse",
         lapse_after: int = LAPSE_AFTER,
@@ -106,6 +102,7 @@ class Gate(CallDesk):
         self.clock: Clock = clock or SystemClock()
         self.prices = prices or _price_list()
         self.service = service
+        self.version = version
         self.mode = mode
         self.unavailable = unavailable
         self.listeners = listeners
@@ -246,6 +243,7 @@ class Gate(CallDesk):
     def close(self) -> None:
         """Tells the listeners what is left, and lets go of the ledger. What is still held stays held."""
         self.backlog.flush()
+        self._close_caches()
         self.book_unrecorded()
         for listener in self.listeners:
             listener.close()
@@ -333,10 +331,12 @@ class Gate(CallDesk):
             resource=resource,
             task=stated.get("task") or around.task,
             attempt=stated.get("attempt", around.attempt or 1),
-            key=stated.get("key", ""),
+            key=stated.get("key", around.key),
             tags=tags_from({**dict(around.tags), **(stated.get("tags") or {})}),
         )
-        return read_ask(call, stated, self._lapse[bool(stated.get("batch") or stated.get("background"))])
+        lapse_after = self._lapse[bool(stated.get("batch") or stated.get("background"))]
+        fresh = span_for(stated, around.fresh_for, self.rules.fresh, call)
+        return read_ask(call, stated, lapse_after, fresh)
 
     def deadline(self, stated: Stated) -> int:
         """The instant up to which a call waits for room."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from spendgate.cacheminutes import CacheStore
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE
+from spendgate.findings import FindingStore
 from spendgate.limits import Limit, LimitSet
 from spendgate.reservation import State
 from spendgate.taskterms import Lock, TaskStore, TaskTerms
@@ -117,7 +119,7 @@ class Event:
     """A change of state worth telling.
 
     `kind` is `blocked` or `observed` (an episode of refusals begins), `allowing` (it is over), `warned`, `tripped`,
-    `reset`, `limits`, `clock`, `lost`, `escalation`, `locked` (a tier refused a model) or `skipped` (a refused call).
+    `reset`, `limits`, `clock`, `lost`, `escalation`, `finding`, `locked` (a tier refused a model) or `skipped`.
     """
 
     at: int
@@ -134,7 +136,8 @@ class Entry:
     `weight` is what it counts for now: what is held, or what it cost. `counted_at` is the instant from which a
     settled or lapsed weight counts in windows; `total` the ledger's running total after its last write, `rev` the
     ledger's head then. `marks` are among `overrun`, `late`, `unpriced`, `throttled`, `observed`, `unrecorded`, `cut`,
-    `imported`, `lost`, `batch`, `subscription`, `retry`, `learned:` with the most it can cost, and its budgets.
+    `imported`, `lost`, `batch`, `subscription`, `retry`, `learned:` with the most it can cost, its budgets, and what
+    `spendgate.freshness` says of its answer.
     """
 
     seq: int
@@ -290,7 +293,7 @@ Answer = Held | Refused | Breaker | TaskTerms
 GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt", "fallback_for"]
 
 
-class Store(TaskStore, Protocol):
+class Store(TaskStore, FindingStore, CacheStore, Protocol):
     """A durable ledger with one atomic step, `hold`."""
 
     def hold(self, request: HoldRequest, now_at: int) -> Answer:
@@ -344,6 +347,9 @@ class Store(TaskStore, Protocol):
 
     def begun(self, work: str) -> str:
         """The reservation of a provider's work, from whatever process it was begun; empty where none is known."""
+
+    def once(self, digest: str, span: int, now_at: int) -> bool:
+        """True for one caller among all processes within a span, in microseconds; kept before it returns."""
 
     def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
         """Adds history that counts in reports and never in windows: (added, already there, by `Entry.id`)."""

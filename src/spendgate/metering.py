@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 from spendgate import aio, covering
 from spendgate.call import MAX_NAME
 from spendgate.errors import AmountError, PriceError, RefusedError
-from spendgate.estimating import Stated
+from spendgate.freshness import span_of
 from spendgate.gate import Gate
 from spendgate.policies import FALLBACK_FOR, Chooser, Fallback, Policy, needs_fallback, policy
 from spendgate.pricing.ratecard import Card
 from spendgate.reserved import Reservation
+from spendgate.stating import Stated
 from spendgate.substitutes import SIGNED, Ways
 from spendgate.wire import statuses
 from spendgate.wire.exchange import Answer, Asked, Path, Request
@@ -53,9 +54,11 @@ class Terms:
             asked for, as many are asked for as fit, if they are at least so many. 0 never asks for less.
         fallback: another model that is asked where a call was refused: its name, a `Fallback` with an address of its
             own, or a function that says so, given the refusal. Its calls carry the tag `fallback_for`.
+        fresh_for: for how long an answer is good, such as `24h`: the same request paid for again before that is counted
+            as a duplicate.
 
     Raises:
-        AmountError: the last four are no policy, or contradict each other.
+        AmountError: the four above that are no policy, or contradict each other; or `fresh_for` is no span of time.
     """
 
     service: str = ""
@@ -66,12 +69,15 @@ class Terms:
     wait: float = 0
     clamp: int | None = None
     fallback: Fallback | Chooser | str | None = None
+    fresh_for: str = ""
     policy: Policy = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         said = policy(self.when_refused, wait=self.wait, clamp=self.clamp, fallback=self.fallback)
         needs_fallback(said)
         object.__setattr__(self, "policy", said)
+        if self.fresh_for:
+            span_of(self.fresh_for, "fresh_for")
 
 
 class Metered:
@@ -264,6 +270,8 @@ def _stated(
     }
     if terms.wait:
         stated["wait"] = terms.wait
+    if terms.fresh_for:
+        stated["fresh_for"] = terms.fresh_for
     if request.headers.get(RETRY, "0") not in ("", "0"):
         stated["attempt"] = _attempt(request.headers[RETRY])
     if card is not None or asked is not None:

@@ -16,10 +16,10 @@ from spendgate import aio
 from spendgate.call import MAX_NAME
 from spendgate.clock import Clock
 from spendgate.errors import SpendgateError
-from spendgate.estimating import Stated
 from spendgate.gate import Gate
 from spendgate.pricing.usage import Usage
 from spendgate.reserved import Reservation
+from spendgate.stating import Stated
 from spendgate.wire import hosts, statuses
 from spendgate.wire.exchange import Answer, Asked, Bill
 from spendgate.wire.fields import word

@@ -53,6 +53,7 @@ def gate_for(settings: "Settings", clock: Clock) -> Gate:
         clock=clock,
         prices=PriceBook(settings.prices),
         service=settings.service,
+        version=settings.version,
         mode=settings.mode,
         unavailable=settings.store.unavailable,
         lapse_after=settings.lapse_after,

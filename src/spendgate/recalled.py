@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from spendgate.errors import PriceError
-from spendgate.estimating import LEARNED, TIER, Ask, Estimate
+from spendgate.estimating import LEARNED, TIER, Estimate
 from spendgate.ledger import Entry, Weight
 from spendgate.money import nanos
+from spendgate.stating import Ask
 
 if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook

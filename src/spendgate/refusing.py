@@ -26,12 +26,13 @@ from spendgate.errors import (
     TaskError,
     TierLockedError,
 )
-from spendgate.estimating import Ask, Stated, estimate, most_output
+from spendgate.estimating import estimate, most_output
 from spendgate.ledger import Event, Store
 from spendgate.limits import unit_scale
 from spendgate.money import MAX_LIMIT_NANOS, nanos, scaled
 from spendgate.policies import NOTHING, RAISE, Policy, Services, nearest, needs_fallback, over, policy
 from spendgate.reserved import Reservation
+from spendgate.stating import Ask, Stated
 
 if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook

@@ -9,10 +9,10 @@ from typing import Any
 
 from spendgate import attribution
 from spendgate.errors import AmountError, LoopError, PriceError, RefusedError
-from spendgate.estimating import Ask, Stated
 from spendgate.gate import Gate
 from spendgate.policies import FALLBACK_FOR, NOTHING, Fallback, Policy, may_fall_back
 from spendgate.refusing import fitting_output, hear, policy_of
+from spendgate.stating import Ask, Stated
 from spendgate.wire.exchange import Asked, Request
 from spendgate.wire.substituting import changed, elsewhere, with_model, writes
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from spendgate.errors import PriceError
-from spendgate.estimating import Ask
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS
+from spendgate.stating import Ask
 from spendgate.taskterms import TaskTerms, rung
 
 if TYPE_CHECKING:

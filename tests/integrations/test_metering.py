@@ -427,3 +427,19 @@ def test_a_skipped_call_of_a_client_is_written_down_once(make_gate: MakeGate) ->
     (event,) = [event for event in gate.store.events() if event.kind == "skipped"]
     assert (event.data["resource"], event.data["key"], event.limit) == ("gpt-4o", "4711", "usd-1h")
     assert event.data["usd"] > 16_384 * 10_000
+
+
+def test_the_same_request_again_is_a_duplicate(make_gate: MakeGate) -> None:
+    """A client wrapped with `fresh_for` pays again where it sends the same request; another body is another one."""
+    gate = make_gate()
+    terms = Terms("research", fresh_for="24h")
+    for body in (HELLO, HELLO, {**HELLO, "temperature": 0.5}):
+        through(gate, post(body), answer=answered(), terms=terms)
+    through(gate, post(HELLO), answer=answered(), terms=Terms("research"))
+    assert ["duplicate" in entry.marks for entry in entries(gate)] == [False, True, False, False]
+    (found,) = gate.store.duplicates(0, 1 << 62)
+    assert (found.resource, found.duplicates) == (HELLO["model"], 1)
+    with gate.scope(key="4711"):
+        through(gate, post(HELLO), answer=answered(), terms=terms)
+        through(gate, post({**HELLO, "temperature": 0.7}), answer=answered(), terms=terms)
+    assert ["duplicate" in entry.marks for entry in entries(gate)][4:] == [False, True]

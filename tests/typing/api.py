@@ -18,6 +18,12 @@ def plain() -> None:
             cost: Decimal = receipt.cost
         with gate.call("claude-haiku-4-5", provider="anthropic", input_tokens=900, max_output_tokens=500) as call:
             call.settle(usage=spendgate.Usage(input_tokens=900, output_tokens=120))
+        if gate.once("welcome-mail", "4711", within="24h"):
+            finding: spendgate.Finding = gate.begin_finding(spendgate.Finding("churn", "enrichment", text="..."))
+            gate.end_finding(finding.id)
+        with gate.scope(key="4711", fresh_for="24h"), gate.call("clearbit.enrich", fresh_for="1h"):
+            running: list[spendgate.Finding] = gate.findings(running_only=True)
+            print(running)
         with gate.call("mail.send", units={"mails": 3}, wait=30):
             gate.processed(3, service="pipeline")
 

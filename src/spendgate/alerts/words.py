@@ -106,6 +106,31 @@ def _skipped(event: Event) -> Words:
     ]
 
 
+def _finding(event: Event) -> Words:
+    data = event.data
+    known = _FINDINGS.get(str(data.get("finding")), "{subject} costs money that nobody meant to spend")
+    what = known.format(subject=event.scope) + (f", for {data['service']}" if data.get("service") else "")
+    cost = dollars(_whole(data.get("usd")))
+    version = f" It began with version {data['version']}." if data.get("version") else ""
+    if data.get("state") == "ended":
+        since = say_when(_whole(data.get("began_at")))
+        return f"it is over that {what}", [f"{data.get('text')}.", f"It had begun at {since}. It has cost {cost}."]
+    return what, [
+        f"{data.get('text')}.",
+        f"It has cost {cost} so far.{version} Nothing is refused for it. This is said once.",
+        "What to do: `spendgate report` shows what it costs; look at what changed before it began.",
+    ]
+
+
+_FINDINGS = {
+    "churn": "the keys of cache {subject!r} do not repeat",
+    "misses": "cache {subject!r} misses more than it used to",
+    "evictions": "cache {subject!r} is too small for what is asked of it",
+    "silent": "cache {subject!r} is not asked any more",
+    "duplicates": "answers of {subject} are paid for again",
+}
+
+
 def _observed(event: Event) -> Words:
     return f"limit {event.limit!r} is passed by calls of {_scope(event)}", [
         f"The limit {event.limit!r} has no room left for {_scope(event)}, but it lets calls through.",
@@ -189,6 +214,7 @@ _WORDS: dict[str, Callable[[Event], Words]] = {
     "blocked": _blocked,
     "clock": _clock,
     "escalation": _escalation,
+    "finding": _finding,
     "limits": _limits,
     "locked": _locked,
     "lost": _lost,

@@ -58,12 +58,14 @@ Mode = Literal["enforce", "observe", "off"]
 class Settings:
     """What a configuration says. Spans are in microseconds.
 
-    `service` is the service of calls that name none. `default_max_input_tokens` is what a model call may read where
-    the request does not tell, 0 for the model's whole context; `default_max_output_tokens` what it may write.
+    `service` is the service of calls that name none, `version` that of the program or deploy.
+    `default_max_input_tokens` is what a model call may read where the request does not tell, 0 for the model's whole
+    context; `default_max_output_tokens` what it may write.
     """
 
     file: Path | None
     service: str
+    version: str
     mode: Mode
     timezone: str
     lapse_after: int
@@ -152,12 +154,14 @@ def read(text: str, file: str = "", env: Mapping[str, str] | None = None) -> Set
     env = env or {}
     folder = Path(file).parent if file else Path()
     gate, estimate = Table.of(document, "gate"), Table.of(document, "estimate")
-    service, mode = gate.text("service", MAX_NAME), gate.choice("mode", _MODES)
+    service, version = gate.text("service", MAX_NAME), gate.text("version", MAX_NAME)
+    mode = gate.choice("mode", _MODES)
     timezone = _timezone(gate)
     prices = _prices(document, timezone)
     return Settings(
         file=Path(file) if file else None,
-        service=_service(env) or service,
+        service=_name(env, "gate.service") or service,
+        version=_name(env, "gate.version") or version,
         mode=_mode(env) or mode,
         timezone=timezone,
         lapse_after=gate.span("lapse_after", MAX_LAPSE_AFTER),
@@ -189,8 +193,8 @@ def _mode(env: Mapping[str, str]) -> Mode | None:
     return None
 
 
-def _service(env: Mapping[str, str]) -> str:
-    name = BY_PATH["gate.service"].env
+def _name(env: Mapping[str, str], key: str) -> str:
+    name = BY_PATH[key].env
     value = env.get(name, "")
     if len(value) > MAX_NAME or not value.isprintable():
         raise ConfigError(f"this is not one line of at most {MAX_NAME} characters", key=name, expected="a name")

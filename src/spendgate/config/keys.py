@@ -23,11 +23,14 @@ class Key:
         return f"{self.table}.{self.name}"
 
 
-TABLES: Final = ("gate", "store", "estimate", "services", "tasks", "loops", "limits", "prices", "notify", "mirror")
+TABLES: Final = (
+    "gate", "store", "estimate", "services", "tasks", "loops", "fresh", "limits", "prices", "notify", "mirror",
+)  # fmt: skip
 """The tables of the file. `prices` is read, and its keys are checked, by `spendgate.pricing.ratecard`."""
 
 KEYS: Final = (
     Key("gate", "service", "text", '""', "SPENDGATE_SERVICE"),
+    Key("gate", "version", "text", '""', "SPENDGATE_VERSION"),
     Key("gate", "mode", '"enforce", "observe" or "off"', '"enforce"', "SPENDGATE_MODE"),
     Key("gate", "timezone", "time zone", '"UTC"'),
     Key("gate", "lapse_after", "span", '"15m"'),
@@ -55,6 +58,8 @@ KEYS: Final = (
     Key("tasks", "escalation_expires", "span", '"1h"'),
     Key("loops", "same_request", "whole number", "10"),
     Key("loops", "within", "span", '"5m"'),
+    Key("fresh", "match", "table of globs", "{}"),
+    Key("fresh", "fresh_for", "span"),
     Key("limits", "name", "text"),
     Key("limits", "usd", "amount"),
     Key("limits", "calls", "whole number"),
@@ -68,7 +73,7 @@ KEYS: Final = (
     Key("limits", "throttle_to", "rate"),
     Key("limits", "pace_from", "share"),
     Key("notify", "name", "text", '""'),
-    Key("notify", "on", "list of events", '["blocked", "escalation", "lost", "tripped", "warned"]'),
+    Key("notify", "on", "list of events", '["blocked", "escalation", "finding", "lost", "tripped", "warned"]'),
     Key("notify", "timeout", "span", '"10s"'),
     Key("notify", "webhook", "text"),
     Key("notify", "headers", "table of texts", "{}"),

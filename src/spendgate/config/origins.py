@@ -74,6 +74,9 @@ def _tables(document: Document, limits: LimitSet) -> list[tuple[str, KeyPath, Ke
     ]
     for name, table in data.get("services", {}).items():
         found.append(("services", ("services", name), ("services", name), table))
+    for position, rule in enumerate(data.get("fresh", [])):
+        fresh: KeyPath = ("fresh", position)
+        found.append(("fresh", fresh, fresh, rule))
     for position, limit in enumerate(limits.limits):
         shown: KeyPath = ("limits", limit.name)
         found.append(("limits", ("limits", position), shown, data["limits"][position]))

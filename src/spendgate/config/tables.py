@@ -73,7 +73,7 @@ def _syntax(error: tomllib.TOMLDecodeError, text: str, file: str) -> ConfigError
 
 
 def _unknown_table(document: Document, name: str) -> ConfigError:
-    spelled = {"limits": "[[limits]]", "services": "[services.NAME]"}
+    spelled = {"limits": "[[limits]]", "fresh": "[[fresh]]", "services": "[services.NAME]"}
     expected = ", ".join(spelled.get(table, f"[{table}]") for table in TABLES)
     home = next((key.path for key in BY_PATH.values() if key.name == name and key.table in ("gate", "store")), "")
     close = nearest(name, TABLES)

@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 from spendgate.clock import monotonic
 from spendgate.errors import LostTailError, StoreError
+from spendgate.freshness import Duplicates
 from spendgate.ledger import Actor, Entry, Event, Sum, Totals
 from spendgate.limits import MAX_SCOPES
 from spendgate.stores import sqlite_reading as reading
@@ -245,6 +246,10 @@ class SqliteStore(LedgerStore):
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""
         return iter(self._look(lambda tables: reading.events(tables, since_at)))
+
+    def duplicates(self, since_at: int, until_at: int, top: int = 10) -> list[Duplicates]:
+        """What was paid for again in a stretch of time, by service and resource, the dearest first."""
+        return self._look(lambda tables: reading.duplicates(tables, since_at, until_at, top))
 
     def sums(self, by: Sequence[str], since_at: int, until_at: int, every: int = 0) -> Iterator[Sum]:
         """Entries summed by fields and, with `every`, by stretches of that many microseconds."""

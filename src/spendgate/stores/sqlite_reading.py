@@ -9,6 +9,7 @@ import apsw
 
 from spendgate.budgets import RETRY_MARK
 from spendgate.errors import StoreError
+from spendgate.freshness import DUPLICATE, FRESH, SHOWN, Duplicates, group_duplicates
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, Event, Sum, Totals
 from spendgate.policies import FALLBACK_FOR
 from spendgate.reservation import State
@@ -116,6 +117,24 @@ def sums(tables: SqliteTables, by: Sequence[str], since_at: int, until_at: int, 
     found = tables.run(sql, (since_at, until_at, every, first)).fetchall()
     width = len(by)
     return [Sum(tuple(row[:width]), *row[width:]) for row in found]
+
+
+def duplicates(tables: SqliteTables, since_at: int, until_at: int, top: int) -> list[Duplicates]:
+    """`memory_findings.repeated`, done by SQLite, and grouped."""
+    first = tables.first_seq(since_at - MAX_LAPSE_AFTER) if since_at > 0 else 0
+    place = f"instr(marks, '{FRESH}') + {len(FRESH)}"
+    columns = f"service, resource, iif(key != '', key, 'request ' || substr(marks, {place}, {SHOWN})) AS asked, usd"
+    again = f"marks LIKE '%{DUPLICATE}%'"
+    live = f"counted_at >= ?1 AND counted_at < ?2 AND state != 2 AND marks LIKE '%{FRESH}%'"
+    rows_sql = (
+        f"SELECT {columns}, {again} AS again FROM entries WHERE seq >= ?3 AND {live} "
+        f"UNION ALL SELECT {columns}, {again} FROM imported WHERE {live}"
+    )
+    sql = (
+        f"SELECT service, resource, asked, count(*), sum(again), sum(iif(again, usd, 0)) FROM ({rows_sql}) "
+        "GROUP BY 1, 2, 3 HAVING sum(again) > 0"
+    )
+    return group_duplicates(tables.run(sql, (since_at, until_at, first)), top)
 
 
 def work(tables: SqliteTables, since_at: int, until_at: int) -> list[tuple[str, int, int]]:
