@@ -4,9 +4,8 @@ A store is whatever passes `spendgate.testing.StoreContract`. Instants are whole
 whole nano-dollars; other units are counted in their smallest parts (see `spendgate.limits.unit_scale`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spendgate.cacheminutes import CacheStore
@@ -161,15 +160,6 @@ class Entry:
     others: tuple[int, ...] = ()
     rev: int = 0
     total: int = 0
-
-
-_FIELDS = tuple(one.name for one in fields(Entry))
-_values = attrgetter(*_FIELDS)
-
-
-def changed(entry: Entry, changes: Mapping[str, Any]) -> Entry:
-    """The entry with some fields changed: `dataclasses.replace` in half the time, for what every call passes."""
-    return Entry(*map(changes.get, _FIELDS, _values(entry)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from spendgate.ledger import (
     Refused,
     Settled,
     Weight,
-    changed,
 )
 from spendgate.limits import EVERY, OTHER, Limit
 from spendgate.reservation import State, after
 from spendgate.stores import counting, drawing, repeats
 from spendgate.stores.breakers import blocks, read_breaker
+from spendgate.stores.changing import changed
 from spendgate.stores.force import InForce, Row
 from spendgate.stores.tables import NEVER, Meta, Tables
 from spendgate.stores.telling import Telling
