@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-dev
 UV_STAMP := $(VENV)/.stamp-uv
 OLDER := .venv-older
+CLIENTS := $(addprefix tests/integrations/test_,matrix.py sdk_routes.py bad_input.py long_answers.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -30,7 +31,7 @@ test-long: $(STAMP) ## everything, the long proofs included
 	$(BIN)/python -m pytest -m "long or not long" --hypothesis-profile=long $(ARGS)
 
 test-older: $(OLDER)/.stamp ## the clients' tests against the last SDKs that are built on httpx
-	PYTHONPATH=src $(OLDER)/bin/python -m pytest tests/integrations/test_matrix.py $(ARGS)
+	PYTHONPATH=src $(OLDER)/bin/python -m pytest $(CLIENTS) $(ARGS)
 
 lint: $(STAMP) ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spendgate import aio
     from spendgate.answers import Receipt, Status
+    from spendgate.caches.keys import StableKey, stable_key
+    from spendgate.caches.monitor import CacheMonitor
     from spendgate.errors import (
         AmountError,
         BlockedError,
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
         StoreError,
         TaskError,
         TierLockedError,
+        UnstableKeyError,
     )
+    from spendgate.findings import Finding
     from spendgate.gate import Gate
     from spendgate.integrations.instrumenting import instrument, uninstrument
     from spendgate.opening import open  # noqa: A004
+    from spendgate.policies import Fallback
     from spendgate.pricing.usage import Usage
     from spendgate.reserved import PaidCall, Reservation
     from spendgate.tasks import Task
@@ -37,9 +42,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AmountError",
     "BlockedError",
+    "CacheMonitor",
     "ConfigError",
     "Escalation",
     "EscalationError",
+    "Fallback",
+    "Finding",
     "Gate",
     "LoopError",
     "LostTailError",
@@ -52,29 +60,37 @@ __all__ = [
     "RetryBudgetError",
     "SpendLimitError",
     "SpendgateError",
+    "StableKey",
     "Status",
     "StoreError",
     "Task",
     "TaskError",
     "TierLockedError",
+    "UnstableKeyError",
     "Usage",
     "aio",
     "instrument",
     "open",
+    "stable_key",
     "uninstrument",
 ]
 
 _HOMES = {
+    "CacheMonitor": "caches.monitor",
     "Escalation": "taskterms",
+    "Fallback": "policies",
+    "Finding": "findings",
     "Gate": "gate",
     "PaidCall": "reserved",
     "Receipt": "answers",
     "Reservation": "reserved",
+    "StableKey": "caches.keys",
     "Status": "answers",
     "Task": "tasks",
     "Usage": "pricing.usage",
     "instrument": "integrations.instrumenting",
     "open": "opening",
+    "stable_key": "caches.keys",
     "uninstrument": "integrations.instrumenting",
 }
 """Where the names are that are not errors."""

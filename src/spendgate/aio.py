@@ -9,28 +9,34 @@ import asyncio
 import functools
 import inspect
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import copy_context
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack
 
-from spendgate import aio_tasks, opening, reserved, tasks
+from spendgate import aio_paying, aio_tasks, opening, reserved, tasks
+from spendgate.aio_paying import Skipping
 from spendgate.aio_tasks import Task
 from spendgate.answers import Receipt, Status
+from spendgate.calling import instead_of
 from spendgate.clock import Clock
 from spendgate.errors import ReservationStateError
 from spendgate.escalating import Approve
-from spendgate.estimating import Stated, check_stated, keyed
 from spendgate.gate import Gate as SyncGate
 from spendgate.money import Amount
 from spendgate.pricing.usage import Usage
+from spendgate.stating import Stated, keyed
 from spendgate.threads import Threads
+
+if TYPE_CHECKING:
+    from spendgate.caches.monitor import CacheMonitor
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+C = TypeVar("C")
 
 THREADS = 4
 _threads = Threads(THREADS)
@@ -49,11 +55,9 @@ class Gate:
 
     async def reserve(self, *, resource: str, **stated: Unpack[Stated]) -> "Reservation":
         """Sets money aside, or raises: see `spendgate.Gate.reserve`. Cancelled, it leaves nothing set aside."""
-        ask = self.gate.ask(resource, stated)
-        deadline_at = self.gate.deadline(stated)
+        asking = self.gate.asking(resource, stated)
         while True:
-            attempt = functools.partial(self.gate.attempt, ask, deadline_at)
-            found = await in_thread(attempt, unwanted=_give_back)
+            found = await in_thread(asking.step, unwanted=_give_back)
             if isinstance(found, reserved.Reservation):
                 return Reservation(found)
             await self.gate.clock.sleep_async(found)
@@ -68,35 +72,40 @@ class Gate:
         *,
         key_from: Callable[..., object] | None = None,
         settle_from: Callable[[Any], Mapping[str, Any]] | None = None,
+        fallback: Callable[..., Awaitable[Any]] | None = None,
+        skip_value: Any = None,
         **stated: Unpack[Stated],
     ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
-        """Makes every call of a coroutine function, or every run of an asynchronous generator, a paid call."""
-        check_stated(stated)
+        """Makes every call of a coroutine function, or every run of an asynchronous generator, a paid call.
 
-        def wrap(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-            def start(args: Any, kwargs: Any) -> PaidCall:
-                return self.call(resource, **keyed(stated, key_from, args, kwargs))
+        Takes what `spendgate.Gate.paid` takes; a `fallback` is a coroutine function too.
+        """
+        if fallback is not None and not inspect.iscoroutinefunction(fallback):
+            raise TypeError(f"{fallback!r} is not asynchronous: use a gate of spendgate.open()")
+        terms: dict[str, Any] = {"fallback": fallback, "gated": self.paid, "skip_value": skip_value}
+        own, instead = instead_of(self.gate, resource, stated, **terms)
 
-            @functools.wraps(function)
-            async def run(*args: P.args, **kwargs: P.kwargs) -> R:
-                async with start(args, kwargs) as call:
-                    result = await function(*args, **kwargs)
-                    await call.settle_from(settle_from, result)
-                    return result
+        def start(args: Any, kwargs: Any) -> PaidCall:
+            return self.call(resource, **keyed(own, key_from, args, kwargs))
 
-            if inspect.isasyncgenfunction(function):
-                return _paid_generator(function, start)  # type: ignore[no-any-return]
-            if not inspect.iscoroutinefunction(function):
-                raise TypeError(f"{function!r} is not asynchronous: use a gate of spendgate.open()")
-            return run
-
-        return wrap
+        return lambda function: aio_paying.paid(function, start, settle_from, instead)
 
     def scope(
-        self, service: str = "", *, task: str = "", tags: Mapping[str, object] | None = None
+        self,
+        service: str = "",
+        *,
+        task: str = "",
+        tags: Mapping[str, object] | None = None,
+        key: str = "",
+        fresh_for: str = "",
+        **policy: Any,
     ) -> AbstractContextManager[None]:
-        """Says for whom the calls inside a `with` block are made."""
-        return self.gate.scope(service, task=task, tags=tags)
+        """Says for whom the calls inside a `with` block are made, and by which policy: see `spendgate.Gate.scope`."""
+        return self.gate.scope(service, task=task, tags=tags, key=key, fresh_for=fresh_for, **policy)
+
+    def skipping(self, key: str = "") -> "Skipping":
+        """An `async with` block that ends quietly where a call in it is refused: see `spendgate.Gate.skipping`."""
+        return Skipping(self.gate.skipping(key), in_thread)
 
     def task(
         self,
@@ -146,9 +155,28 @@ class Gate:
         """Ends a reservation by its id: see `spendgate.Gate.void`."""
         return await in_thread(functools.partial(self.gate.void, hold_id))
 
+    async def once(self, action: str, key: str, within: str = "24h") -> bool:
+        """True for exactly one caller within a span: see `spendgate.Gate.once`. Cancelled, it may have been taken."""
+        return await in_thread(functools.partial(self.gate.once, action, key, within))
+
     async def processed(self, count: int, *, service: str = "") -> None:
         """Adds to the work done: see `spendgate.Gate.processed`."""
         await in_thread(functools.partial(self.gate.processed, count, service=service))
+
+    def watch_cache(self, name: str, cache: C, *, miss_cost: Amount | None = None, service: str = "") -> C:
+        """A cache like the one given, whose hits, misses and their cost are counted: see `spendgate.Gate.watch_cache`.
+
+        Nothing is awaited for it: it counts in memory, and a thread of its own writes.
+        """
+        return self.gate.watch_cache(name, cache, miss_cost=miss_cost, service=service)
+
+    def cache_monitor(self, name: str, *, miss_cost: Amount | None = None, service: str = "") -> "CacheMonitor":
+        """Counts for a cache of any other kind: see `spendgate.Gate.cache_monitor`."""
+        return self.gate.cache_monitor(name, miss_cost=miss_cost, service=service)
+
+    async def flush_caches(self) -> None:
+        """Writes what caches did until now: see `spendgate.Gate.flush_caches`."""
+        await in_thread(self.gate.flush_caches)
 
     async def status(self) -> list[Status]:
         """How every limit stands: see `spendgate.Gate.status`."""
@@ -237,30 +265,6 @@ class PaidCall:
         if self._block is None:
             raise ReservationStateError("nothing is reserved yet: use the call inside its `async with` block")
         return self._block
-
-
-def _paid_generator(function: Any, start: Callable[[Any, Any], PaidCall]) -> Any:
-    """An asynchronous generator function whose every run is a paid call; what is sent and thrown reaches it."""
-
-    @functools.wraps(function)
-    async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        async with start(args, kwargs), aclosing(function(*args, **kwargs)) as items:
-            step = items.__anext__()
-            while True:
-                try:
-                    item = await step
-                except StopAsyncIteration:
-                    return
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    raise
-                except BaseException as fault:  # noqa: BLE001 - it is the generator's to handle
-                    step = items.athrow(fault)
-                else:
-                    step = items.asend(sent)
-
-    return run
 
 
 class _Step(Generic[T]):

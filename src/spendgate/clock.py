@@ -79,6 +79,10 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+monotonic_ns = time.monotonic_ns
+"""Nanoseconds that only ever grow, for what cannot afford a function around it."""
+
+
 def moment(at: int) -> datetime:
     """An instant as an aware `datetime` in UTC.
 

@@ -279,6 +279,23 @@ class ConfigError(SpendgateError):
         return _reduced(self)
 
 
+class UnstableKeyError(SpendgateError, TypeError):
+    """A value that cannot be part of a cache key: another process, or another run, would spell it otherwise.
+
+    `path` leads to it from the arguments (`parts[1]['author'].photo`), `kind` says what it is, `remedy` what to do.
+    No key was made.
+    """
+
+    def __init__(self, *, path: str, kind: str, remedy: str) -> None:
+        self.path = path
+        self.kind = kind
+        self.remedy = remedy
+        super().__init__(f"{path} is {kind}, which cannot be part of a cache key: {remedy}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reduced(self)
+
+
 class ReservationStateError(SpendgateError):
     """A reservation ends once: it was settled with another amount, or voided. The ledger is as it was."""
 

@@ -5,19 +5,20 @@ report counts as the whole hold, and a price that nobody knows is an error, neve
 """
 
 import json
-import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING
 
-from spendgate.call import Call
 from spendgate.errors import AmountError, PriceError
+from spendgate.freshness import fresh_mark
 from spendgate.ledger import Actor, HoldRequest, Outcome, Pricing, Units, Weight
 from spendgate.limits import MICRO
 from spendgate.money import Amount, nanos, quantity, scaled
+from spendgate.money import usd as usd_of
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage, units_from
+from spendgate.stating import Ask
 from spendgate.wire.exchange import Bill
 
 if TYPE_CHECKING:
@@ -27,155 +28,29 @@ if TYPE_CHECKING:
 
 TIER = "tier:"
 """What the mark begins with that keeps an entry's service tier."""
+LEARNED = "learned:"
+"""What the mark begins with that keeps the most a call can be, dollars/tokens, where less is set aside for it."""
 UNKNOWN_CONTEXT = 200_000
 """Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
-
-MAX_FINGERPRINT = 32
-"""Digits of a fingerprint that are kept: 128 bits."""
 
 STATED = Pricing("stated")
 """Where a price is from that the caller stated."""
 
 
-class Stated(TypedDict, total=False):
-    """What a caller may state about a call before it is made.
-
-    Attributes:
-        provider: whose model it is; leave it out for other APIs.
-        service: for whom; else that of `gate.scope`, `SPENDGATE_SERVICE` or the configuration.
-        at_most: dollars, as text, int or Decimal; without it the price book says.
-        input_tokens: the most tokens the model is sent; without it, its whole context.
-        max_output_tokens: the cap on what it may write; without it, 16,384.
-        calls: how many calls it is billed as.
-        units: amounts of the rate card's units, such as `{"rows": 500}`.
-        task: the job it belongs to.
-        attempt: 1 for the first try.
-        fingerprint: a digest of what is sent, in hexadecimal: of its address and its body. The same again within its
-            task is a retry, and too often in a short time is a loop.
-        key: the piece of work it is for.
-        tags: names of your own to match and count by.
-        web_searches: how many searches of the web the model may be billed for.
-        batch: priced as a batch call; it may run 25 hours before it lapses.
-        background: it may run 25 hours before it lapses, at the plain price.
-        service_tier: the provider's name for a faster or slower service.
-        wait: how many seconds to wait for room.
-    """
-
-    provider: str
-    service: str
-    at_most: Amount
-    input_tokens: int
-    max_output_tokens: int
-    calls: int
-    units: Mapping[str, Amount]
-    task: str
-    attempt: int
-    fingerprint: str
-    key: str
-    tags: Mapping[str, object]
-    web_searches: int
-    batch: bool
-    background: bool
-    service_tier: str
-    wait: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a caller states about a call before it is made. `at_most` is in nano-dollars, `lapse_after` in microseconds.
-
-    What is None is not stated. `calls` counts what is billed as calls: a request that looks up three things may be 3.
-    """
-
-    call: Call
-    at_most: int | None = None
-    input_tokens: int | None = None
-    max_output_tokens: int | None = None
-    calls: int = 1
-    units: tuple[tuple[str, Decimal], ...] = ()
-    web_searches: int = 0
-    batch: bool = False
-    service_tier: str = ""
-    lapse_after: int = 0
-    fingerprint: str = ""
-
-
-def check_stated(stated: Stated) -> None:
-    """Looks at the names and kinds of what is stated.
-
-    Raises:
-        TypeError: a name is not known: a slip of the keyboard must not become a default.
-        AmountError: a value is of the wrong kind.
-    """
-    for name, value in stated.items():
-        if name not in Stated.__annotations__:
-            from difflib import get_close_matches
-
-            close = get_close_matches(name, Stated.__annotations__, n=1)
-            hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(Stated.__annotations__)}"
-            raise TypeError(f"a call states nothing named {name!r}{hint}")
-        kind = _KINDS.get(name)
-        if kind is not None and not isinstance(value, kind[0]):
-            raise AmountError(name, value, f"it must be {kind[1]}")
-
-
-_KINDS: dict[str, tuple[type, str]] = {
-    "units": (Mapping, 'amounts by name, such as {"rows": 500}'),
-    "tags": (Mapping, 'names with values, such as {"customer": "acme"}'),
-    "batch": (bool, "True or False"),
-    "background": (bool, "True or False"),
-    "service_tier": (str, "text"),
-}
-
-
-def read_ask(call: Call, stated: Stated, lapse_after: int) -> Ask:
-    """What a caller states, read strictly.
-
-    Raises:
-        AmountError: an amount is none.
-    """
-    for name in ("input_tokens", "max_output_tokens", "calls", "web_searches"):
-        if name in stated:
-            quantity(stated[name], name)
-    return Ask(
-        call=call,
-        at_most=nanos(stated["at_most"], "at_most") if "at_most" in stated else None,
-        input_tokens=stated.get("input_tokens"),
-        max_output_tokens=stated.get("max_output_tokens"),
-        calls=stated.get("calls", 1),
-        units=units_from(stated.get("units", {}).items()),
-        web_searches=stated.get("web_searches", 0),
-        batch=bool(stated.get("batch")),
-        service_tier=stated.get("service_tier", ""),
-        lapse_after=lapse_after,
-        fingerprint=_fingerprint(stated.get("fingerprint", "")),
-    )
-
-
-def _fingerprint(digest: object) -> str:
-    """So much of a digest as tells requests apart."""
-    if digest == "":
-        return ""
-    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-fA-F]{8,256}", digest):
-        raise AmountError("fingerprint", digest, "it must be a digest in 8 to 256 hexadecimal digits")
-    return digest[:MAX_FINGERPRINT].lower()
-
-
-def keyed(stated: Stated, key_from: Callable[..., object] | None, args: Any, kwargs: Any) -> Stated:
-    """What is stated for one call of a function: its key comes from the arguments."""
-    return stated if key_from is None else Stated({**stated, "key": str(key_from(*args, **kwargs))})
-
-
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A call with its price, as far as there is one, and what to set aside for it. `fault` says why there is none."""
+    """A call with its price, as far as there is one, and what to set aside for it. `fault` says why there is none.
+
+    `full` is the most that the call can cost, where less is set aside because that was learned (`spendgate.learning`).
+    """
 
     ask: Ask
     price: "Price | None"
     weight: Weight
     tariff_units: int = 0
     fault: PriceError | None = None
+    full: Weight | None = None
 
     @property
     def unpriced(self) -> bool:
@@ -197,6 +72,10 @@ class Estimate:
         flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
         flags[f"{TIER}{ask.service_tier}"] = bool(ask.service_tier)
         flags[mark] = bool(mark)
+        if self.full is not None:
+            flags[f"{LEARNED}{usd_of(self.full.usd):f}/{self.full.tokens}"] = True
+        if ask.fresh_for and (fresh := fresh_mark(ask.call, ask.fingerprint, ask.fresh_for)):
+            flags[fresh] = True
         return HoldRequest(
             call=ask.call,
             weight=self.weight,
@@ -215,6 +94,8 @@ class Estimate:
 def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, default_output: int = 0) -> Estimate:
     """The most that a call can cost. The defaults stand in for tokens that the caller does not state, unless 0."""
     call = ask.call
+    if ask.free:
+        return Estimate(ask, None, _weigh(ask, 0, (ask.input_tokens or 0) + (ask.max_output_tokens or 0)))
     most_in = ask.input_tokens if ask.input_tokens is not None else default_input or None
     most_out = ask.max_output_tokens if ask.max_output_tokens is not None else default_output or None
     try:

@@ -6,30 +6,21 @@ reservation. What is not settled stays held, lapses, and counts as spent.
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, Unpack
 
 from spendgate import attribution
 from spendgate.answers import Receipt, Status, blocked_error, pause, receipt, refusal_error, status
 from spendgate.backlog import Backlog
 from spendgate.billing import settlement
+from spendgate.cache_watching import CacheDesk
 from spendgate.call import Call, tags_from
+from spendgate.calling import CallDesk
 from spendgate.clock import SECOND, Clock, SystemClock
 from spendgate.errors import AmountError, LostTailError, ReservationStateError, StoreError
-from spendgate.escalating import EscalationDesk
-from spendgate.estimating import (
-    Ask,
-    Estimate,
-    Report,
-    Stated,
-    check_stated,
-    estimate,
-    keyed,
-    outcome,
-    read_ask,
-    report,
-)
+from spendgate.estimating import Estimate, Report, estimate, outcome, report
+from spendgate.freshness import span_for
+from spendgate.learning import Learned, in_full
 from spendgate.ledger import (
     LAPSE_AFTER,
     LAPSE_AFTER_BATCH,
@@ -46,12 +37,15 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.money import Amount, decimal, quantity, usd
-from spendgate.paying import paid
+from spendgate.noticing import FindingDesk
+from spendgate.once import OnceDesk
+from spendgate.policies import Services
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
 from spendgate.recalled import recalled
 from spendgate.reservation import State
-from spendgate.reserved import PaidCall, Reservation
+from spendgate.reserved import Reservation
 from spendgate.sights import Sights
+from spendgate.stating import Ask, Stated, check_stated, read_ask
 from spendgate.tasks import counts_dollars
 from spendgate.taskterms import TaskRules, TaskTerms
 from spendgate.unrecorded import Unrecorded
@@ -62,8 +56,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("spendgate")
 
-P = ParamSpec("P")
-R = TypeVar("R")
 C = TypeVar("C")
 Mode = Literal["enforce", "observe", "off"]
 
@@ -81,7 +73,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate(EscalationDesk):
+class Gate(CallDesk, OnceDesk, FindingDesk, CacheDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
@@ -95,6 +87,7 @@ class Gate(EscalationDesk):
         clock: Clock | None = None,
         prices: "PriceBook | None" = None,
         service: str = "",
+        version: str = "",
         mode: Mode = "enforce",
         unavailable: Literal["refuse", "allow"] = "refuse",
         lapse_after: int = LAPSE_AFTER,
@@ -103,11 +96,13 @@ class Gate(EscalationDesk):
         default_output_tokens: int = 0,
         listeners: tuple[Listener, ...] = (),
         rules: TaskRules | None = None,
+        services: Services | None = None,
     ) -> None:
         self.store = store
         self.clock: Clock = clock or SystemClock()
         self.prices = prices or _price_list()
         self.service = service
+        self.version = version
         self.mode = mode
         self.unavailable = unavailable
         self.listeners = listeners
@@ -118,7 +113,10 @@ class Gate(EscalationDesk):
         self._unrecorded = Unrecorded()
         self.backlog = Backlog()
         self.rules = rules or TaskRules()
+        self.services = services or Services()
+        self._learned = Learned()
         self._known: dict[str, TaskTerms] = {}
+        self._locked: set[tuple[str, str]] = set()
         self._sights = Sights(self.rules.same_request, self.rules.within)
 
     def reserve(self, *, resource: str, **stated: Unpack[Stated]) -> Reservation:
@@ -126,7 +124,7 @@ class Gate(EscalationDesk):
 
         Args:
             resource: what has a price: a model's name, or an API such as `clearbit.enrich`.
-            stated: what is known of the call: see `Stated`. `wait` is how many seconds to wait for room.
+            stated: what is known of the call, and what becomes of it where there is no room: see `Stated`.
 
         Raises:
             SpendLimitError: a limit leaves no room. Nothing was reserved.
@@ -138,10 +136,9 @@ class Gate(EscalationDesk):
             StoreError: the ledger cannot be read or written. Nothing was reserved.
             AmountError: an argument is no amount or no name. Nothing was reserved.
         """
-        ask = self.ask(resource, stated)
-        deadline_at = self.deadline(stated)
+        asking = self.asking(resource, stated)
         while True:
-            found = self.attempt(ask, deadline_at)
+            found = asking.step()
             if isinstance(found, Reservation):
                 return found
             self.clock.sleep(found)
@@ -149,7 +146,7 @@ class Gate(EscalationDesk):
     def attempt(self, ask: Ask, deadline_at: int) -> Reservation | float:
         """Tries once: the reservation, or how many seconds to wait before trying again. Raises as `reserve` does."""
         now_at = self.clock.now()
-        guess = estimate(ask, self.prices, now_at, *self.defaults)
+        guess = self._estimate(ask, now_at)
         if self.mode == "off":
             return Reservation(self, guess)
         sight = self._sights.look(ask.call.service, ask.fingerprint, now_at)
@@ -179,36 +176,12 @@ class Gate(EscalationDesk):
             raise refusal_error(answer, ask.call, guess.remedy)
         return span / SECOND
 
-    def call(self, resource: str, **stated: Unpack[Stated]) -> PaidCall:
-        """A block around a paid call: reserved on entering, settled on leaving. Takes what `reserve` takes.
-
-        Left normally without `settle` or `void`, it is settled from the rate card, or with the whole hold where that
-        cannot say what it cost. Left by an exception, it stays held and lapses: it counts as spent.
-        """
-        return PaidCall(lambda: self.reserve(resource=resource, **stated))
-
-    def paid(
-        self,
-        resource: str,
-        *,
-        key_from: Callable[..., object] | None = None,
-        settle_from: Callable[[Any], Mapping[str, Any]] | None = None,
-        **stated: Unpack[Stated],
-    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Makes every call of a function, or every run of a generator, a paid call.
-
-        Args:
-            resource: what has a price.
-            key_from: from the function's arguments to the piece of work it is for.
-            settle_from: from what the function returns to the arguments of `settle`.
-            stated: what `reserve` takes.
-        """
-        check_stated(stated)
-
-        def start(args: Any, kwargs: Any) -> PaidCall:
-            return self.call(resource, **keyed(stated, key_from, args, kwargs))
-
-        return lambda function: paid(function, start, settle_from)
+    def _estimate(self, ask: Ask, now_at: int) -> Estimate:
+        """The most that a call can cost; where its service learns, the most that such calls have cost."""
+        guess = estimate(ask, self.prices, now_at, *self.defaults)
+        if self.mode == "off" or not self.services.of(ask.call.service).learns:
+            return guess
+        return self._learned.lower(guess, self.store, self.prices, now_at, self.defaults[0])
 
     def wrap(self, client: C, **terms: Any) -> C:
         """A client like the one given, whose calls pass the gate: refused before anything is sent, or settled.
@@ -224,12 +197,6 @@ class Gate(EscalationDesk):
         """
         wrapped: C = import_module("spendgate.integrations").wrap(self, client, **terms)
         return wrapped
-
-    def scope(
-        self, service: str = "", *, task: str = "", tags: Mapping[str, object] | None = None
-    ) -> AbstractContextManager[None]:
-        """Says for whom the calls inside a `with` block are made, where they do not say so themselves."""
-        return attribution.scope(service, task, tags)
 
     def settle(
         self,
@@ -276,6 +243,7 @@ class Gate(EscalationDesk):
     def close(self) -> None:
         """Tells the listeners what is left, and lets go of the ledger. What is still held stays held."""
         self.backlog.flush()
+        self._close_caches()
         self.book_unrecorded()
         for listener in self.listeners:
             listener.close()
@@ -306,8 +274,8 @@ class Gate(EscalationDesk):
     def outcome(self, guess: Estimate, said: Report, has_tariff: bool) -> Outcome:
         """What a reservation is settled with, by what was said of its cost."""
         if said.bills:
-            return settlement(guess, said, self.prices, self.clock.now())
-        return outcome(guess.ask, guess.price, said, has_tariff)
+            return in_full(guess, settlement(guess, said, self.prices, self.clock.now()))
+        return in_full(guess, outcome(guess.ask, guess.price, said, has_tariff))
 
     def begin(self, work: str, reservation: Reservation) -> None:
         """A provider goes on with a call in the background, under a name by which its bill is collected later."""
@@ -363,10 +331,12 @@ class Gate(EscalationDesk):
             resource=resource,
             task=stated.get("task") or around.task,
             attempt=stated.get("attempt", around.attempt or 1),
-            key=stated.get("key", ""),
+            key=stated.get("key", around.key),
             tags=tags_from({**dict(around.tags), **(stated.get("tags") or {})}),
         )
-        return read_ask(call, stated, self._lapse[bool(stated.get("batch") or stated.get("background"))])
+        lapse_after = self._lapse[bool(stated.get("batch") or stated.get("background"))]
+        fresh = span_for(stated, around.fresh_for, self.rules.fresh, call)
+        return read_ask(call, stated, lapse_after, fresh)
 
     def deadline(self, stated: Stated) -> int:
         """The instant up to which a call waits for room."""

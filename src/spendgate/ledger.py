@@ -4,13 +4,14 @@ A store is whatever passes `spendgate.testing.StoreContract`. Instants are whole
 whole nano-dollars; other units are counted in their smallest parts (see `spendgate.limits.unit_scale`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from spendgate.cacheminutes import CacheStore
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE
+from spendgate.findings import FindingStore
 from spendgate.limits import Limit, LimitSet
 from spendgate.reservation import State
 from spendgate.taskterms import Lock, TaskStore, TaskTerms
@@ -117,7 +118,7 @@ class Event:
     """A change of state worth telling.
 
     `kind` is `blocked` or `observed` (an episode of refusals begins), `allowing` (it is over), `warned`, `tripped`,
-    `reset`, `limits`, `clock`, `lost` or `escalation`.
+    `reset`, `limits`, `clock`, `lost`, `escalation`, `finding`, `locked` (a tier refused a model) or `skipped`.
     """
 
     at: int
@@ -133,8 +134,9 @@ class Entry:
 
     `weight` is what it counts for now: what is held, or what it cost. `counted_at` is the instant from which a
     settled or lapsed weight counts in windows; `total` the ledger's running total after its last write, `rev` the
-    ledger's head then. `marks` are among `overrun`, `late`, `unpriced`, `throttled`, `observed`, `unrecorded`,
-    `imported`, `lost`, `batch`, `subscription`, `retry`, and the budgets of its own (see `spendgate.budgets`).
+    ledger's head then. `marks` are among `overrun`, `late`, `unpriced`, `throttled`, `observed`, `unrecorded`, `cut`,
+    `imported`, `lost`, `batch`, `subscription`, `retry`, `learned:` with the most it can cost, its budgets, and what
+    `spendgate.freshness` says of its answer.
     """
 
     seq: int
@@ -158,15 +160,6 @@ class Entry:
     others: tuple[int, ...] = ()
     rev: int = 0
     total: int = 0
-
-
-_FIELDS = tuple(one.name for one in fields(Entry))
-_values = attrgetter(*_FIELDS)
-
-
-def changed(entry: Entry, changes: Mapping[str, Any]) -> Entry:
-    """The entry with some fields changed: `dataclasses.replace` in half the time, for what every call passes."""
-    return Entry(*map(changes.get, _FIELDS, _values(entry)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,10 +280,10 @@ class Totals:
 Answer = Held | Refused | Breaker | TaskTerms
 """What a hold is answered with."""
 
-GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt"]
+GroupField = Literal["service", "provider", "resource", "task", "state", "priced", "attempt", "fallback_for"]
 
 
-class Store(TaskStore, Protocol):
+class Store(TaskStore, FindingStore, CacheStore, Protocol):
     """A durable ledger with one atomic step, `hold`."""
 
     def hold(self, request: HoldRequest, now_at: int) -> Answer:
@@ -345,6 +338,9 @@ class Store(TaskStore, Protocol):
     def begun(self, work: str) -> str:
         """The reservation of a provider's work, from whatever process it was begun; empty where none is known."""
 
+    def once(self, digest: str, span: int, now_at: int) -> bool:
+        """True for one caller among all processes within a span, in microseconds; kept before it returns."""
+
     def add_imported(self, entries: Iterable[Entry]) -> tuple[int, int]:
         """Adds history that counts in reports and never in windows: (added, already there, by `Entry.id`)."""
 
@@ -354,15 +350,21 @@ class Store(TaskStore, Protocol):
     def entry(self, hold_id: str) -> Entry | None:
         """One reservation, or None."""
 
+    def latest(self, service: str, provider: str, resource: str, most: int) -> list[Entry]:
+        """Calls of one kind that were settled or lapsed, latest first, among the latest 50,000 or so of all calls."""
+
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""
+
+    def note(self, event: Event) -> Event:
+        """Writes down what a program says has happened; the event as the ledger has it, with the instant it took."""
 
     def sums(self, by: Sequence[str], since_at: int, until_at: int, every: int = 0) -> Iterator[Sum]:
         """Entries summed by `GroupField`s and, with `every`, by stretches of that many microseconds.
 
         Imported history and daily sums are in it. `priced` is `exact`, `pattern` (the model's name only fits a
-        pattern), `stated` (the caller said what it cost) or `unpriced`; `attempt` is `first` or `retry`. Daily
-        sums are `settled`, `exact` and `first`.
+        pattern), `stated` (the caller said what it cost) or `unpriced`; `attempt` is `first` or `retry`; `fallback_for`
+        is what a call stands in for. Daily sums are `settled`, `exact`, `first`, and stand in for nothing.
         """
 
     def totals(self) -> Totals:

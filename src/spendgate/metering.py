@@ -6,33 +6,35 @@ own reading fails the caller still gets the answer, and the whole hold counts.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
-from spendgate import aio
+from spendgate import aio, covering
 from spendgate.call import MAX_NAME
-from spendgate.errors import AmountError, SpendLimitError
-from spendgate.estimating import Stated, most_output
+from spendgate.errors import AmountError, PriceError, RefusedError
+from spendgate.freshness import span_of
 from spendgate.gate import Gate
-from spendgate.limits import unit_scale
-from spendgate.money import MAX_LIMIT_NANOS, scaled
+from spendgate.policies import FALLBACK_FOR, Chooser, Fallback, Policy, needs_fallback, policy
 from spendgate.pricing.ratecard import Card
 from spendgate.reserved import Reservation
+from spendgate.stating import Stated
+from spendgate.substitutes import SIGNED, Ways
+from spendgate.wire import statuses
 from spendgate.wire.exchange import Answer, Asked, Path, Request
 from spendgate.wire.output_limits import output_limit
 from spendgate.wire.reading import AnswerReader, answer_reader, understand
-from spendgate.wire.rewriting import readable, with_fields
+from spendgate.wire.rewriting import readable
+from spendgate.wire.substituting import changed
 
 log = logging.getLogger("spendgate")
 
 SERVICE, TASK, TAGS = "x-spendgate-service", "x-spendgate-task", "x-spendgate-tags"
+OWN = SERVICE, TASK, TAGS
 """Headers that say for whom a call is made; they never leave the machine."""
-SIGNED = "AWS4-"
-"""How the authorization of a request begins whose body is signed, so that it must not be changed."""
 RETRY = "x-stainless-retry-count"
 """How often an SDK has sent this call before, in the requests of the OpenAI and Anthropic SDKs."""
 
@@ -46,42 +48,63 @@ class Terms:
         task: the job they belong to.
         tags: names of your own to match and count by.
         provider: whose price list holds at a host that is not known.
+        when_refused: what becomes of a call that is refused: `raise`, `fallback`, `wait` or `skip`.
         wait: how many seconds a call waits for room.
         clamp: the least tokens of output that are still worth a call: where a limit leaves no room for as many as were
             asked for, as many are asked for as fit, if they are at least so many. 0 never asks for less.
-        fallback: another model of the same provider that is asked where there is no room for the one that was named.
-            Its calls carry the tag `fallback_for`.
+        fallback: another model that is asked where a call was refused: its name, a `Fallback` with an address of its
+            own, or a function that says so, given the refusal. Its calls carry the tag `fallback_for`.
+        fresh_for: for how long an answer is good, such as `24h`: the same request paid for again before that is counted
+            as a duplicate.
+
+    Raises:
+        AmountError: the four above that are no policy, or contradict each other; or `fresh_for` is no span of time.
     """
 
     service: str = ""
     task: str = ""
     tags: Mapping[str, object] = field(default_factory=dict)
     provider: str = ""
+    when_refused: str = ""
     wait: float = 0
-    clamp: int = 0
-    fallback: str = ""
+    clamp: int | None = None
+    fallback: Fallback | Chooser | str | None = None
+    fresh_for: str = ""
+    policy: Policy = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        said = policy(self.when_refused, wait=self.wait, clamp=self.clamp, fallback=self.fallback)
+        needs_fallback(said)
+        object.__setattr__(self, "policy", said)
+        if self.fresh_for:
+            span_of(self.fresh_for, "fresh_for")
 
 
 class Metered:
-    """One request and its answer. `request` is what must be sent; `is_paid` whether anything is reserved for it."""
+    """One request and its answer. `request` is what must be sent; `is_paid` whether anything is reserved for it.
 
-    def __init__(self, gate: Gate, request: Request, terms: Terms = Terms()) -> None:
+    `is_fixed` says that nothing of it can be changed any more: what is refused then is not asked for in another way.
+    """
+
+    def __init__(self, gate: Gate, request: Request, terms: Terms = Terms(), is_fixed: bool = False) -> None:
         self._gate = gate
         self._terms = terms
-        self._own = {name: request.headers[name] for name in (SERVICE, TASK, TAGS) if name in request.headers}
+        self._own = {name: request.headers[name] for name in OWN if name in request.headers}
         self._reservation: Reservation | None = None
+        self._cover: covering.Cover | None = None
         self._reader: AnswerReader | None = None
         self._began: tuple[int, Mapping[str, str]] | None = None
         self._handed_on = b""
         self._ended = False
-        self._clamped = self._fell_back = False
+        self._ways = Ways(gate, terms.policy, self._own.get(SERVICE) or terms.service, request, is_fixed)
         self._card = gate.prices.cards.at_url(request.url)
         self._plan(request)
 
     def _plan(self, request: Request) -> None:
         """What is asked for by a request, what to reserve for it, and what to send."""
-        asked = self._asked = None if self._card else understand(request, self._terms.provider)
+        asked = self._asked = None if self._card else understand(request, self._ways.provider or self._terms.provider)
         self.resource, self._stated = _stated(request, asked, self._card, self._terms, self._own)
+        self._ways.complete(self._stated)
         default = self._gate.default_output_tokens
         cap = _cap(asked, default) if asked else None
         self.request = _to_send(request, asked, self._own, cap)
@@ -89,59 +112,69 @@ class Metered:
             self._stated["max_output_tokens"] = asked.answers * (cap or default)
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether the request goes to another address than the caller's, which must learn nothing of the caller."""
+        return self._ways.is_elsewhere
+
+    @property
+    def terms(self) -> Terms:
+        """The terms by which the same request is sent again, as it is sent now."""
+        ways, terms = self._ways, self._terms
+        if not ways.stands_for:
+            return terms
+        tags = {**terms.tags, FALLBACK_FOR: ways.stands_for}
+        return replace(terms, tags=tags, provider=ways.provider or terms.provider)
+
+    @property
     def is_paid(self) -> bool:
         """Whether the request must be let through by the gate."""
         return self._card is not None or (self._asked is not None and self._asked.kind in ("paid", "unread"))
 
     def reserve(self) -> None:
-        """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does."""
+        """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does.
+
+        What a framework has asked for already is not asked for again: see `spendgate.covering`.
+        """
+        covering_it = self._covering()
+        if covering_it is not None:
+            if covering_it.is_again:
+                covering_it.begin_again()
+            return
         while self.is_paid and self._reservation is None:
             try:
                 self._reservation = self._gate.reserve(resource=self.resource, **self._stated)
-            except SpendLimitError as refusal:
-                if not self._asks_for_less(refusal):
-                    raise
+            except (RefusedError, PriceError) as fault:
+                self._turn(fault)
 
     async def reserve_async(self) -> None:
         """The same, awaited. Cancelled, it leaves nothing set aside."""
+        covering_it = self._covering()
+        if covering_it is not None:
+            if covering_it.is_again:
+                await aio.in_thread(covering_it.begin_again)
+            return
         while self.is_paid and self._reservation is None:
             try:
                 found = await aio.Gate(self._gate).reserve(resource=self.resource, **self._stated)
                 self._reservation = found.reservation
-            except SpendLimitError as refusal:
-                if not self._asks_for_less(refusal):
-                    raise
+            except (RefusedError, PriceError) as fault:
+                await aio.in_thread(partial(self._turn, fault))
 
-    def _asks_for_less(self, refusal: SpendLimitError) -> bool:
-        """Whether there is another way to make the call: with less output, or with another model, each tried once."""
-        asked = self._asked
-        if asked is None or asked.kind != "paid" or self.request.headers.get("authorization", "").startswith(SIGNED):
-            return False
-        if self._terms.clamp and asked.cap and not self._clamped:
-            self._clamped = True
-            fitting = self._most_output(refusal) // asked.answers
-            if fitting >= self._terms.clamp:
-                self._plan(_changed(self.request, [(asked.cap, fitting)]))
-                return True
-        if self._terms.fallback and not self._fell_back and _names_model(self.request):
-            self._fell_back, self._clamped = True, False
-            named = self.resource
-            self._plan(_changed(self.request, [(("model",), self._terms.fallback)]))
-            self._stated["tags"] = {**self._stated.get("tags", {}), "fallback_for": named}
-            return True
-        return False
+    def _turn(self, fault: RefusedError | PriceError) -> None:
+        """Plans the call in another way. Raises the first refusal where there is none."""
+        ask = self._gate.ask(self.resource, self._stated)
+        self._plan(self._ways.after(fault, self._asked, ask, self.request))
 
-    def _most_output(self, refusal: SpendLimitError) -> int:
-        """The most tokens of output with which the call fits into what its limit had left."""
-        gate = self._gate
-        left = scaled(refusal.headroom, unit_scale(refusal.unit), "headroom", MAX_LIMIT_NANOS)
-        ask = gate.ask(self.resource, self._stated)
-        return most_output(
-            ask, gate.prices, gate.clock.now(), unit=refusal.unit, left=left, default_input=gate.defaults[0]
-        )
+    def _covering(self) -> covering.Cover | None:
+        """The framework's reservation that stands for this request, if there is one."""
+        if self.is_paid and self._reservation is None:
+            self._cover = covering.taken()
+        return self._cover
 
     def failed(self, *, sent: bool) -> None:
         """No answer came. What may have been sent stays held: billed or not, nobody knows."""
+        if self._cover is not None:
+            self._cover.failed(is_free=not sent)
         if self._ended or self._reservation is None:
             return
         self._ended = True
@@ -152,6 +185,8 @@ class Metered:
 
     def answered(self, status: int, headers: Mapping[str, str]) -> bool:
         """An answer has begun. Whether its body is to be handed to `feed`, and its end to `ended`."""
+        if self._cover is not None and (kind := statuses.kind(status)) != "read":
+            self._cover.failed(is_free=kind == "free")
         if self._card is not None and self._reservation is not None:
             self._ended = True
             unbilled = status in self._card.unbilled_statuses
@@ -235,6 +270,8 @@ def _stated(
     }
     if terms.wait:
         stated["wait"] = terms.wait
+    if terms.fresh_for:
+        stated["fresh_for"] = terms.fresh_for
     if request.headers.get(RETRY, "0") not in ("", "0"):
         stated["attempt"] = _attempt(request.headers[RETRY])
     if card is not None or asked is not None:
@@ -270,37 +307,21 @@ def _tags(text: str) -> dict[str, str]:
 def _to_send(request: Request, asked: Asked | None, own: Mapping[str, str], cap: int | None) -> Request:
     """The request without our own headers, and with what it must say so that its answer can be priced.
 
-    A signed body is left as it is.
+    What is signed is left as it is, but for our own headers, which nobody must sign.
     """
     headers = {name: value for name, value in request.headers.items() if name not in own}
     if asked is None or asked.kind != "paid":
         return replace(request, headers=headers) if own else request
-    accepted = readable(headers.get("accept-encoding", ""))
-    if accepted is not None:
-        headers["accept-encoding"] = accepted
     changes: list[tuple[Path, object]] = []
     if not headers.get("authorization", "").startswith(SIGNED):
+        accepted = readable(headers.get("accept-encoding", ""))
+        if accepted is not None:
+            headers["accept-encoding"] = accepted
         changes += [(asked.cap, cap)] if cap is not None else []
         changes += [(asked.usage_flag, True)] if asked.usage_flag else []
     if headers == request.headers and not changes:
         return request
-    return _changed(replace(request, headers=headers), changes)
-
-
-def _changed(request: Request, changes: Sequence[tuple[Path, object]]) -> Request:
-    """A request with some fields of its JSON body set."""
-    if not changes:
-        return request
-    body = with_fields(request.body, changes)
-    headers = dict(request.headers)
-    if "content-length" in headers:
-        headers["content-length"] = str(len(body))
-    return replace(request, headers=headers, body=body)
-
-
-def _names_model(request: Request) -> bool:
-    """Whether the model stands in the body, so that another can be put there."""
-    return b'"model"' in request.body
+    return changed(replace(request, headers=headers), changes)
 
 
 def _cap(asked: Asked, default_output: int) -> int | None:

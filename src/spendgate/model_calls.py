@@ -16,10 +16,10 @@ from spendgate import aio
 from spendgate.call import MAX_NAME
 from spendgate.clock import Clock
 from spendgate.errors import SpendgateError
-from spendgate.estimating import Stated
 from spendgate.gate import Gate
 from spendgate.pricing.usage import Usage
 from spendgate.reserved import Reservation
+from spendgate.stating import Stated
 from spendgate.wire import hosts, statuses
 from spendgate.wire.exchange import Answer, Asked, Bill
 from spendgate.wire.fields import word
@@ -89,7 +89,8 @@ LONGEST_PAUSE_S = 8.0
 class ModelCall:
     """A model's call for which money is set aside. Only the first word counts, and none of them raises."""
 
-    def __init__(self, asked: Asked, reservation: Reservation, around: BaseException | None) -> None:
+    def __init__(self, gate: Gate, asked: Asked, reservation: Reservation, around: BaseException | None) -> None:
+        self.gate = gate
         self.asked = asked
         self.reservation = reservation
         self.around = around
@@ -108,6 +109,8 @@ class ModelCall:
             self.reservation.settle_bills(answer.bills, CUT if answer.cut else frozenset())
         elif answer.kind == "free":
             self.reservation.void_quietly()
+        elif answer.kind == "later" and answer.id:
+            self.gate.begin(_work(self.asked, answer.id), self.reservation)
         elif answer.kind in ("held", "later"):
             self.reservation.abandon()
         else:
@@ -147,14 +150,24 @@ def billed(asked: Asked, usage: Usage, *, model: str = "", provider: str = "", c
 def begin(gate: Gate, asked: Asked, **stated: Any) -> ModelCall:
     """Sets the most aside that a call can cost. Raises as `Gate.reserve` does; `stated` is more of what that takes."""
     around = sys.exception()
-    return ModelCall(asked, gate.reserve(resource=_resource(asked), **_stated(asked, stated)), around)
+    return ModelCall(gate, asked, gate.reserve(resource=_resource(asked), **_stated(asked, stated)), around)
 
 
 async def begin_async(gate: Gate, asked: Asked, **stated: Any) -> ModelCall:
     """The same, awaited. Cancelled, it leaves nothing set aside."""
     around = sys.exception()
     found = await aio.Gate(gate).reserve(resource=_resource(asked), **_stated(asked, stated))
-    return ModelCall(asked, found.reservation, around)
+    return ModelCall(gate, asked, found.reservation, around)
+
+
+def collect(gate: Gate, asked: Asked, read: Callable[[], Answer]) -> None:
+    """Settles work in the background, `asked.earlier`, where what it is asked after says its bill. It never raises."""
+    try:
+        answer = read()
+        if answer.kind == "billed" and any(_weighs(bill) for bill in answer.bills):
+            gate.collect(_work(asked, asked.earlier), answer.bills)
+    except Exception:
+        log.exception("spendgate: %s could not be settled; it stays held, and counts whole", asked.earlier)
 
 
 def send(
@@ -329,6 +342,10 @@ def _causes(fault: BaseException, around: BaseException | None) -> Iterator[Base
 
 def _weighs(bill: Bill) -> bool:
     return bool(bill.cost or bill.usage.tokens or bill.usage.web_searches or bill.usage.units)
+
+
+def _work(asked: Asked, id: str) -> str:  # noqa: A002
+    return f"{asked.provider}:{id}"
 
 
 def _resource(asked: Asked) -> str:

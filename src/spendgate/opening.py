@@ -53,6 +53,7 @@ def gate_for(settings: "Settings", clock: Clock) -> Gate:
         clock=clock,
         prices=PriceBook(settings.prices),
         service=settings.service,
+        version=settings.version,
         mode=settings.mode,
         unavailable=settings.store.unavailable,
         lapse_after=settings.lapse_after,
@@ -61,6 +62,7 @@ def gate_for(settings: "Settings", clock: Clock) -> Gate:
         default_output_tokens=settings.default_max_output_tokens,
         listeners=_listeners(settings),
         rules=settings.rules,
+        services=settings.services,
     )
     atexit.register(_close_quietly, weakref.ref(gate))
     if is_new and gate.listeners:

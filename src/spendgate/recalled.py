@@ -1,11 +1,14 @@
 """What was estimated when an entry was held, as far as the ledger knows: for those who settle by its id."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from spendgate.errors import PriceError
-from spendgate.estimating import TIER, Ask, Estimate
-from spendgate.ledger import Entry
+from spendgate.estimating import LEARNED, TIER, Estimate
+from spendgate.ledger import Entry, Weight
+from spendgate.money import nanos
+from spendgate.stating import Ask
 
 if TYPE_CHECKING:
     from spendgate.pricing.book import PriceBook
@@ -17,7 +20,14 @@ def recalled(entry: Entry, book: "PriceBook") -> Estimate:
         price = book.price(entry.call.provider, entry.call.resource, entry.held_at)
     except PriceError:
         price = None
-    return Estimate(_asked(entry), price, entry.reserved, entry.tariff_units)
+    return Estimate(_asked(entry), price, entry.reserved, entry.tariff_units, full=_full(entry))
+
+
+def _full(entry: Entry) -> Weight | None:
+    """The most that the call could be, where less was set aside because that was learned."""
+    most = next((mark.removeprefix(LEARNED) for mark in entry.marks if mark.startswith(LEARNED)), "")
+    usd, _, tokens = most.partition("/")
+    return replace(entry.reserved, usd=nanos(usd), tokens=int(tokens)) if most else None
 
 
 def _asked(entry: Entry) -> Ask:

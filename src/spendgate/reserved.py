@@ -51,6 +51,11 @@ class Reservation:
         return self._guess.ask.call
 
     @property
+    def max_output_tokens(self) -> int | None:
+        """How much the model may be told to write: less than was stated where `clamp` was; None where nobody said."""
+        return self._guess.ask.max_output_tokens
+
+    @property
     def at_most(self) -> Decimal:
         """The dollars set aside."""
         return usd(self._held.weight.usd if self._held else self._guess.weight.usd)

@@ -18,7 +18,7 @@ from spendgate.call import Call
 from spendgate.clock import Clock
 from spendgate.errors import AmountError, StoreError, TaskError, TierLockedError
 from spendgate.estimating import Estimate
-from spendgate.ledger import Actor, Breaker, Held, HoldRequest, Refused, Store
+from spendgate.ledger import Actor, Breaker, Event, Held, HoldRequest, Refused, Store
 from spendgate.limits import applying
 from spendgate.money import Amount, nanos
 from spendgate.taskterms import TaskRules, TaskTerms, rung
@@ -143,7 +143,9 @@ class TaskDesk:
     _actor: Callable[[], Actor]
     defaults: tuple[int, int]
     backlog: Backlog
+    listeners: tuple[Any, ...]
     _known: dict[str, TaskTerms]
+    _locked: set[tuple[str, str]]
 
     def tell(self, events: tuple[Any, ...]) -> None:
         """Tells the listeners."""
@@ -200,8 +202,16 @@ class TaskDesk:
 
         Calls that still name it go on drawing on its budgets. Nothing happens where the task is not known.
         """
-        if self.mode != "off":
-            self.store.end_task(task_id, self.clock.now())
+        if self.mode == "off":
+            return
+        now_at = self.clock.now()
+        asked = self.store.escalations(task_id) if self.listeners else []
+        waiting = {one.id for one in asked if one.state == "asked"}
+        self.store.end_task(task_id, now_at)
+        if waiting:
+            found = [event for event in self.store.events(now_at) if event.kind == "escalation"]
+            void = (event for event in found if event.data.get("state") == "expired")
+            self.tell(tuple(event for event in void if event.data.get("id") in waiting))
 
     def open_terms(self, stated: TaskTerms, joins: bool) -> tuple[TaskTerms, bool]:
         """The terms of a task that is entered here, and whether it begins here.
@@ -256,14 +266,32 @@ class TaskDesk:
         problem = above(guess.ask, terms, self.prices, now_at, self.defaults)
         if problem and request.enforce:
             waiting = [one for one in self.store.escalations(terms.id) if one.state_at(now_at) in ("asked", "approved")]
-            raise TierLockedError(
+            locked = TierLockedError(
                 task=terms.id,
                 locked=terms.tier,
                 requested=request.call.model,
                 escalation=waiting[-1].id if waiting else None,
                 problem=problem,
             )
+            self._tell_locked(locked, request.call.service, now_at)
+            raise locked
         return replace(request, compared=terms.lock, marks=request.marks | ({"observed"} if problem else set()))
+
+    def _tell_locked(self, locked: TierLockedError, service: str, now_at: int) -> None:
+        """Writes the refusal down, once for each task and model in this process: a loop must not fill the ledger."""
+        key = locked.task, locked.requested
+        if key in self._locked:
+            return
+        if len(self._locked) >= KNOWN:
+            self._locked.clear()
+        self._locked.add(key)
+        data = {name: getattr(locked, name) for name in ("locked", "requested", "problem", "escalation")}
+        try:
+            event = self.store.note(Event(now_at, "locked", "tier", locked.task, {**data, "service": service}))
+        except StoreError as fault:
+            log.warning("spendgate: that task %s was held to its model is not in the ledger: %s", locked.task, fault)
+        else:
+            self.tell((event,))
 
 
 def counts_dollars(store: Store, request: HoldRequest) -> bool:

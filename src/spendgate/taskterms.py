@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from spendgate.clock import HOUR, MINUTE
+from spendgate.freshness import FreshRule
 from spendgate.limits import matches
 
 Lock = tuple[str, str, tuple[str, ...]]
@@ -25,6 +26,7 @@ class TaskRules:
     """What holds where a task or a call does not say: budgets in nano-dollars, spans in microseconds.
 
     The same request may be sent `same_request` times `within` a span; 0 counts none.
+    `fresh` says for how long the answers of calls are good that do not say so themselves.
     """
 
     retry_budget: int | None = None
@@ -32,6 +34,7 @@ class TaskRules:
     escalation_expires: int = HOUR
     same_request: int = 10
     within: int = 5 * MINUTE
+    fresh: tuple[FreshRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from spendgate.errors import PriceError
-from spendgate.estimating import Ask
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS
+from spendgate.stating import Ask
 from spendgate.taskterms import TaskTerms, rung
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def above(ask: Ask, terms: TaskTerms, book: "PriceBook", at: int, defaults: tupl
     """In which way a call stands above its task's tier, for a reader; empty where it does not.
 
     On a ladder the rungs decide. Without one the call is estimated at its own model and at the locked one, with the
-    same tokens, whatever its caller says that it costs at most: equal or cheaper passes.
+    same tokens and searches, whatever its caller says that it costs at most: equal or cheaper passes.
 
     Raises:
         PriceError: one of the two models has no price, so that nobody can say which is dearer.
@@ -40,6 +40,7 @@ def above(ask: Ask, terms: TaskTerms, book: "PriceBook", at: int, defaults: tupl
             input_tokens=tokens_in,
             max_output_tokens=tokens_out,
             calls=ask.calls,
+            web_searches=ask.web_searches,
             batch=ask.batch,
             service_tier=ask.service_tier,
         )

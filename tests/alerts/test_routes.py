@@ -69,5 +69,5 @@ def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_trip_wakes_somebody_by_default() -> None:
     """A route that names no kinds is told of what needs a person, and of nothing else."""
-    assert {"blocked", "escalation", "tripped", "warned", "lost"} == DEFAULT_ON
+    assert {"blocked", "escalation", "finding", "tripped", "warned", "lost"} == DEFAULT_ON
     assert DEFAULT_ON < EVENT_KINDS

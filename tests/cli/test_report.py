@@ -148,3 +148,41 @@ def test_a_subscription_shows_its_list_price(desk: Desk) -> None:
     total = desk.json("report")["total"]
     assert (total["usd"], total["list_usd"], total["tokens"]) == ("0.00", "0.002", 1200)
     assert "list price" in desk.ok("report")
+
+
+def test_fallbacks_are_shown_with_their_dollars(desk: Desk) -> None:
+    """From what to what, how many calls, and what they did cost; what fell back to nothing dearer is told too."""
+    for cost, resource in (("0.01", "gpt-4o-mini"), ("0.02", "gpt-4o-mini"), ("0", "qwen3:8b")):
+        desk.spend(cost, resource=resource, tags={"fallback_for": "gpt-4o", "customer": "acme"})
+    desk.spend("1", resource="gpt-4o")
+    text = desk.ok("report")
+    assert "fell back: 3 calls" in text
+    assert [line.split() for line in text.splitlines()[-3:]] == [
+        ["asked", "got", "calls", "cost"],
+        ["gpt-4o", "gpt-4o-mini", "2", "$0.03"],
+        ["gpt-4o", "qwen3:8b", "1", "$0.00"],
+    ]
+    assert desk.json("report")["fallbacks"] == [
+        {"asked": "gpt-4o", "got": "gpt-4o-mini", "calls": 2, "usd": "0.03"},
+        {"asked": "gpt-4o", "got": "qwen3:8b", "calls": 1, "usd": "0.00"},
+    ]
+
+
+def test_skipped_calls_are_listed_for_review(desk: Desk) -> None:
+    """Each skipped call is there with its key and what refused it, also where nothing was spent."""
+    with desk.gate() as gate:
+        for key in ("4711", "4712"):
+            with gate.skipping(key):
+                gate.reserve(service="research", resource="api", at_most="7.00", task="t")
+    text = desk.ok("report")
+    assert "skipped: 2 calls that asked for $14.00" in text
+    assert text.splitlines()[-1].split() == ["research", "api", "hourly", "2", "$14.00"]
+    found = desk.json("report")["skipped"]
+    assert (found["calls"], found["usd"]) == (2, "14.00")
+    assert found["by"] == [{"service": "research", "resource": "api", "limit": "hourly", "calls": 2, "usd": "14.00"}]
+    assert [one["key"] for one in found["records"]] == ["4711", "4712"]
+    assert found["records"][0] == {
+        "at": "2026-03-02T12:00:00Z", "service": "research", "provider": "", "resource": "api", "task": "t",
+        "key": "4711", "limit": "hourly", "scope": "service=research", "error": "SpendLimitError", "usd": "7.00",
+    }  # fmt: skip
+    assert desk.json("report", "--since", "2026-03-03")["skipped"]["calls"] == 0

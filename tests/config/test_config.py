@@ -343,7 +343,7 @@ def test_the_example_file_is_valid_and_shows_every_key() -> None:
     settings = read(text, FILE, {})
     assert {limit.at_limit for limit in settings.limits.limits} == {"refuse", "throttle", "observe"}
     assert {route.kind for route in settings.notify} == {"webhook", "command", "mail"}
-    shown = {re.sub(r"^(limits)\..*\.|^(notify)\[\d\]\.", r"\1\2.", row.key) for row in origins(text, FILE)}
+    shown = {re.sub(r"^(limits)\..*\.|^(notify|fresh)\[\d\]\.", r"\1\2.", row.key) for row in origins(text, FILE)}
     missing = {key.path for key in KEYS if key.name != "UNIT"} - {"notify.mail"} - shown
     assert not missing
 

@@ -25,10 +25,9 @@ from spendgate.errors import ConfigError, RefusedError
 from spendgate.gate import Gate
 from tests.conftest import ROOT
 from tests.integrations.conftest import MakeGate
+from tests.integrations.drivers import bedrock, gemini
 from tests.integrations.ledgers import entries, states
 from tests.integrations.provider import OPENAI, Provider
-from tests.integrations.test_boto3 import ask as ask_bedrock
-from tests.integrations.test_boto3 import bedrock
 
 MESSAGES: Any = [{"role": "user", "content": "hello"}]
 BODY = {"model": "gpt-4o", "messages": MESSAGES, "max_completion_tokens": 100}
@@ -42,8 +41,8 @@ PLACES = (
     (requests.adapters.HTTPAdapter, "send"),
     (aiohttp.ClientSession, "_request"),
     (botocore.endpoint.Endpoint, "_send"),
-    (openai._base_client.BaseClient, "_make_status_error_from_response"),
-    (anthropic._base_client.BaseClient, "_make_status_error_from_response"),
+    (genai._api_client.BaseApiClient, "_request_once"),
+    (genai._api_client.BaseApiClient, "_async_request_once"),
 )
 
 
@@ -88,7 +87,7 @@ def by_aiohttp(url: str) -> None:
 
 
 def by_boto3(url: str) -> None:
-    ask_bedrock(bedrock(url))
+    bedrock.made(url).converse(**bedrock.CALL)
 
 
 def by_openai(url: str) -> None:
@@ -188,7 +187,7 @@ def test_it_can_be_instrumented_again(make_gate: MakeGate, provider: Provider, a
 def test_wrapped_clients_are_not_asked_for_twice(make_gate: MakeGate, provider: Provider) -> None:
     """What passes a wrapped client's gate is reserved there, once, with its terms; the libraries below let it pass."""
     wrapping, around = make_gate(), make_gate()
-    spendgate.instrument(around)
+    spendgate.instrument(around, provider="openai")
     url = provider.url
 
     async def awaited() -> None:
@@ -204,7 +203,7 @@ def test_wrapped_clients_are_not_asked_for_twice(make_gate: MakeGate, provider: 
         wrapping.wrap(session, provider="openai").post(url + OPENAI, json=BODY)
     with httpx.Client() as client:
         wrapping.wrap(client, provider="openai").post(url + OPENAI, json=BODY)
-    ask_bedrock(wrapping.wrap(bedrock(url)))
+    wrapping.wrap(bedrock.made(url)).converse(**bedrock.CALL)
     with google(url) as made:
         wrapping.wrap(made).models.generate_content(model="gemini-2.5-flash", contents="hello")
     assert (states(wrapping), entries(around)) == (["settled"] * 6, [])
@@ -307,14 +306,28 @@ def test_unknown_terms_are_errors(gate: Gate) -> None:
     assert requests.adapters.HTTPAdapter.send is before
 
 
-def test_retries_are_metered(gate: Gate, provider: Provider) -> None:
+def by_genai_again(url: str) -> None:
+    with gemini.made(url, tries=2) as client:
+        client.models.generate_content(**gemini.CALL)
+
+
+def by_genai_again_awaited(url: str) -> None:
+    async def run() -> None:
+        async with gemini.made(url, tries=2).aio as client:
+            await client.models.generate_content(**gemini.CALL)
+
+    asyncio.run(run())
+
+
+@theirs
+@pytest.mark.parametrize("ask", [by_openai, by_boto3, by_genai_again, by_genai_again_awaited])
+def test_retries_are_metered(gate: Gate, provider: Provider, ask: Ask) -> None:
     """What an SDK or botocore sends again is an attempt of its own."""
-    provider.script = ("500", "ok", "500", "ok")
+    provider.script = ("500", "ok")
     spendgate.instrument(gate)
-    by_openai(provider.url)
-    by_boto3(provider.url)
-    assert states(gate) == ["voided", "settled"] * 2
-    assert [entry.call.attempt for entry in entries(gate)] == [1, 2, 1, 2]
+    ask(provider.url)
+    assert states(gate) == ["voided", "settled"]
+    assert [entry.call.attempt for entry in entries(gate)] == [1, 2]
 
 
 def test_adapters_that_do_more_do_it_once(gate: Gate, provider: Provider) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from spendgate.errors import AmountError, PriceError, SpendLimitError, StoreError
+from spendgate.errors import AmountError, LoopError, PriceError, SpendLimitError, StoreError
 from spendgate.gate import Gate
 from spendgate.ledger import LAPSE_AFTER_BATCH, Entry
 from spendgate.metering import Metered, Terms
+from spendgate.policies import Fallback, ServiceRules, Services, policy
 from spendgate.reservation import State
 from spendgate.wire.exchange import Request
 from tests.integrations.conftest import MakeGate
@@ -280,3 +281,165 @@ def test_a_model_name_without_end_is_refused_in_words(make_gate: MakeGate) -> No
     """A model's name of 10,000 characters is no crash: nobody knows a price for it."""
     with pytest.raises(PriceError):
         through(make_gate(), post({**HELLO, "model": "m" * 10_000}))
+
+
+def test_what_is_asked_instead_is_still_the_same_request(make_gate: MakeGate) -> None:
+    """A request with less output, or of another model, counts as the one that was asked for: a loop stays a loop."""
+    gate = make_gate("1.00")
+    gate.reserve(resource="api", at_most="0.95").settle("0.95")
+    for _ in range(10):
+        through(gate, post(HELLO), answer=answered(), terms=Terms(clamp=256))
+    with pytest.raises(LoopError):
+        through(gate, post(HELLO), answer=answered(), terms=Terms(clamp=256, fallback="gpt-4o-mini"))
+    assert len({entry.reserved.usd for entry in gate.store.entries()}) > 2
+
+
+def test_a_retry_is_a_retry_at_another_model(make_gate: MakeGate) -> None:
+    """A repetition that falls back draws on the retry budget of its task."""
+    gate = make_gate("0.05")
+    terms = Terms(fallback="gpt-4o-mini", task="t-1")
+    with gate.task("t-1", retry_budget="1.00", tiers=["*"]):
+        through(gate, post(HELLO), answer=answered("gpt-4o-mini-2024-07-18"), terms=terms)
+        through(gate, post(HELLO), answer=answered("gpt-4o-mini-2024-07-18"), terms=terms)
+    assert ["retry" in entry.marks for entry in gate.store.entries()] == [False, True]
+
+
+def test_a_fallback_does_not_lock_the_tier(make_gate: MakeGate) -> None:
+    """A task is held to the first model that it asked for and got, not to one that stood in."""
+    gate = make_gate("0.05")
+    with gate.task("t-1"):
+        through(gate, post(HELLO), terms=Terms(fallback="gpt-4o-mini"), answer=answered("gpt-4o-mini-2024-07-18"))
+        small = {**HELLO, "max_completion_tokens": 10}
+        through(gate, post(small), answer=answered())
+        terms = gate.store.task("t-1")
+    assert terms is not None
+    assert terms.tier == "gpt-4o"
+
+
+@pytest.mark.parametrize("tokens", [1000, 1001])
+def test_a_clamp_is_exact(make_gate: MakeGate, tokens: int) -> None:
+    """What is left pays for exactly so many tokens: that many are worth a call, one more is not."""
+    input_usd = 2_500 * (through(make_gate("50.00"), post(HELLO), answer=answered())._stated["input_tokens"])
+    left = f"{(input_usd + 1000 * 10_000) / 10**9:.9f}"
+    gate = make_gate(left)
+    if tokens == 1000:
+        metered = through(gate, post(HELLO), answer=answered(), terms=Terms(clamp=tokens))
+        assert json.loads(metered.request.body)["max_completion_tokens"] == 1000
+        assert only(gate).reserved.usd == input_usd + 1000 * 10_000
+    else:
+        with pytest.raises(SpendLimitError):
+            through(gate, post(HELLO), terms=Terms(clamp=tokens))
+        assert list(gate.store.entries()) == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "model"),
+    [
+        (lambda _: "gpt-4o-mini", "gpt-4o-mini"),
+        (lambda _: Fallback("gpt-4o-mini"), "gpt-4o-mini"),
+        (lambda refused: "gpt-4o-mini" if refused.limit else None, "gpt-4o-mini"),
+        (lambda _: None, ""),
+        (lambda _: 5, ""),
+        (lambda _: 1 / 0, ""),
+        (lambda _: "no-such-model-anywhere", ""),
+    ],
+)
+def test_a_function_says_what_to_ask_instead(make_gate: MakeGate, chosen: Any, model: str) -> None:
+    """It is given the refusal; where it names nothing that can be asked, the refusal stands and says why."""
+    gate = make_gate("0.05")
+    if model:
+        through(gate, post(HELLO), answer=answered("gpt-4o-mini-2024-07-18"), terms=Terms(fallback=chosen))
+        assert only(gate).call.resource == model
+    else:
+        with pytest.raises(SpendLimitError):
+            through(gate, post(HELLO), terms=Terms(fallback=chosen))
+        assert list(gate.store.entries()) == []
+
+
+def test_a_refusal_says_what_became_of_its_fallback(make_gate: MakeGate, caplog: pytest.LogCaptureFixture) -> None:
+    """What leaves is the refusal of the call itself, with a note on the second one; a missing price is in the log."""
+    gate = make_gate("0.0001")
+    with pytest.raises(SpendLimitError) as caught:
+        through(gate, post(HELLO), terms=Terms(fallback="gpt-4o-mini"))
+    assert str(caught.value.requested).startswith("0.16")
+    assert "in vain" in caught.value.__notes__[0]
+    with pytest.raises(SpendLimitError), caplog.at_level(logging.WARNING, "spendgate"):
+        through(gate, post(HELLO), terms=Terms(fallback="no-such-model-anywhere"))
+    assert "no-such-model-anywhere" in caplog.text
+
+
+def test_embeddings_have_no_fallback(make_gate: MakeGate) -> None:
+    """Embeddings of two models do not mix: another model that writes is not asked for them."""
+    request = post({"model": "text-embedding-3-small", "input": "hello"}, "https://api.openai.com/v1/embeddings")
+    with pytest.raises(SpendLimitError):
+        through(make_gate("0"), request, terms=Terms(fallback="gpt-4o-mini"))
+
+
+@pytest.mark.parametrize("nearer", ["raise", "skip", "fallback"])
+def test_the_policy_of_a_client_stands_between_scope_and_service(make_gate: MakeGate, nearer: str) -> None:
+    """A scope is nearer than the client's terms, and those are nearer than the service's."""
+    gate = make_gate("0.05")
+    gate.services = Services({"research": ServiceRules(policy("skip"))})
+    scoped = {"fallback": "gpt-4o-mini"} if nearer == "fallback" else {"when_refused": nearer}
+
+    def skipped() -> int:
+        return [event.kind for event in gate.store.events()].count("skipped")
+
+    with pytest.raises(SpendLimitError):
+        through(gate, post(HELLO), terms=Terms("research"))
+    assert skipped() == 1
+    with pytest.raises(SpendLimitError):
+        through(gate, post(HELLO), terms=Terms("research", when_refused="raise"))
+    assert skipped() == 1
+    with gate.scope(**scoped):  # type: ignore[arg-type]
+        if nearer == "fallback":
+            through(gate, post(HELLO), answer=answered(), terms=Terms("research", when_refused="skip"))
+        else:
+            with pytest.raises(SpendLimitError):
+                through(gate, post(HELLO), terms=Terms("research", fallback="gpt-4o-mini"))
+    assert skipped() == 1 + (nearer == "skip")
+    assert len(list(gate.store.entries())) == (nearer == "fallback")
+
+
+def test_a_client_waits_for_room_and_then_falls_back(make_gate: MakeGate) -> None:
+    """The wait comes first, once, and what is asked instead does not wait again."""
+    gate = make_gate("0.20")
+    gate.reserve(resource="api", at_most="0.20").settle("0.20")
+    with pytest.raises(SpendLimitError):
+        through(gate, post(HELLO), terms=Terms(wait=10, fallback="gpt-4o-mini"))
+    metered = through(gate, post(HELLO), answer=answered(), terms=Terms(wait=7200, fallback="gpt-4o-mini"))
+    assert json.loads(metered.request.body)["model"] == "gpt-4o"
+
+
+@pytest.mark.parametrize("terms", [{"when_refused": "fallback"}, {"clamp": -1}, {"wait": -1}, {"fallback": 5}])
+def test_terms_that_are_no_policy_are_an_error(terms: Any) -> None:
+    """A slip in a client's policy is said when the client is wrapped, not at its first refusal."""
+    with pytest.raises(AmountError):
+        Terms(**terms)
+
+
+def test_a_skipped_call_of_a_client_is_written_down_once(make_gate: MakeGate) -> None:
+    """A client whose policy is to skip, in a block that the refusal ends, is one event with its dollars."""
+    gate = make_gate("0.05")
+    with gate.skipping("4711") as record:
+        through(gate, post(HELLO), terms=Terms(when_refused="skip"))
+    assert record.is_skipped
+    (event,) = [event for event in gate.store.events() if event.kind == "skipped"]
+    assert (event.data["resource"], event.data["key"], event.limit) == ("gpt-4o", "4711", "usd-1h")
+    assert event.data["usd"] > 16_384 * 10_000
+
+
+def test_the_same_request_again_is_a_duplicate(make_gate: MakeGate) -> None:
+    """A client wrapped with `fresh_for` pays again where it sends the same request; another body is another one."""
+    gate = make_gate()
+    terms = Terms("research", fresh_for="24h")
+    for body in (HELLO, HELLO, {**HELLO, "temperature": 0.5}):
+        through(gate, post(body), answer=answered(), terms=terms)
+    through(gate, post(HELLO), answer=answered(), terms=Terms("research"))
+    assert ["duplicate" in entry.marks for entry in entries(gate)] == [False, True, False, False]
+    (found,) = gate.store.duplicates(0, 1 << 62)
+    assert (found.resource, found.duplicates) == (HELLO["model"], 1)
+    with gate.scope(key="4711"):
+        through(gate, post(HELLO), answer=answered(), terms=terms)
+        through(gate, post({**HELLO, "temperature": 0.7}), answer=answered(), terms=terms)
+    assert ["duplicate" in entry.marks for entry in entries(gate)][4:] == [False, True]

@@ -1,4 +1,4 @@
-"""requests, as it is, in front of a provider on loopback."""
+"""requests, as it is, in front of a provider on loopback. What is here is not in the matrix."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from spendgate.errors import RefusedError, SpendLimitError
+from spendgate.errors import RefusedError
 from spendgate.gate import Gate
 from spendgate.integrations.requests import adapter
 from tests.integrations.conftest import MakeGate
@@ -43,10 +43,8 @@ def post(session: requests.Session, provider: Provider, stream: bool = False, **
 
 
 @plain_and_stream
-def test_an_answered_call_costs_what_it_used(
-    gate: Gate, provider: Provider, session: requests.Session, stream: bool
-) -> None:
-    """One request, one entry, settled at the price of the usage in the answer; our own headers stay here."""
+def test_our_own_headers_stay_here(gate: Gate, provider: Provider, session: requests.Session, stream: bool) -> None:
+    """Headers that say for whom a call is made, in any case, attribute it and never leave the machine."""
     own = {"x-spendgate-service": "mail", "X-Spendgate-Tags": "customer=acme"}
     assert b"".join(post(wrapped(gate, session), provider, stream, headers=own))
     (entry,) = entries(gate)
@@ -81,17 +79,6 @@ def test_packed_answers_are_read(
     assert [(entry.state.value, entry.weight.usd) for entry in entries(gate)] == [("settled", COST)]
 
 
-@plain_and_stream
-def test_a_refused_call_is_never_sent(
-    make_gate: MakeGate, provider: Provider, session: requests.Session, stream: bool
-) -> None:
-    """Without room nothing reaches the provider, and the caller sees the gate's own error."""
-    gate = make_gate("0.0001")
-    with pytest.raises(SpendLimitError):
-        post(wrapped(gate, session), provider, stream)
-    assert (provider.seen, entries(gate)) == ([], [])
-
-
 def test_each_retry_of_urllib3_is_an_attempt(gate: Gate, provider: Provider, session: requests.Session) -> None:
     """What urllib3 sends again is reserved again; what was turned away with 429 or 500 costs nothing."""
     provider.script = ("429", "500", "ok")
@@ -123,28 +110,6 @@ def test_retries_that_run_out_end_every_attempt(gate: Gate, provider: Provider, 
     assert states(gate) == ["voided"] * 4
 
 
-@plain_and_stream
-def test_errors_of_the_provider_cost_nothing(
-    gate: Gate, provider: Provider, session: requests.Session, stream: bool
-) -> None:
-    """A call that ends in a 500 is voided, and the caller sees requests' own error."""
-    provider.script = ("500",)
-    with pytest.raises(requests.exceptions.HTTPError):
-        post(wrapped(gate, session), provider, stream)
-    assert states(gate) == ["voided"]
-
-
-@plain_and_stream
-def test_a_call_that_times_out_stays_held(
-    gate: Gate, provider: Provider, session: requests.Session, stream: bool
-) -> None:
-    """Billed or not, nobody knows: what was sent and not answered stays held."""
-    provider.script = ("hang",)
-    with pytest.raises(requests.exceptions.ReadTimeout):
-        post(wrapped(gate, session), provider, stream)
-    assert states(gate) == ["held"]
-
-
 def test_a_call_that_finds_no_server_costs_nothing(gate: Gate, session: requests.Session) -> None:
     """Where there was no connection nothing was sent."""
     with pytest.raises(requests.exceptions.ConnectionError):
@@ -152,50 +117,19 @@ def test_a_call_that_finds_no_server_costs_nothing(gate: Gate, session: requests
     assert states(gate) == ["voided"]
 
 
-def test_a_stream_closed_early_costs_what_was_produced(
-    gate: Gate, provider: Provider, session: requests.Session
-) -> None:
-    """Closed after its first words, a stream is settled as cut, below the hold."""
-    body = {**BODY, "stream": True}
-    with wrapped(gate, session).post(provider.url + OPENAI, json=body, stream=True) as answer:
-        next(answer.iter_content(None))
-    (entry,) = entries(gate)
-    assert (entry.state.value, entry.marks) == ("settled", {"cut"})
-    assert 0 < entry.weight.usd < entry.reserved.usd
-
-
-def test_a_fault_in_the_reader_does_not_hide_the_cost(
-    gate: Gate, provider: Provider, session: requests.Session
-) -> None:
-    """Code that fails while it reads a stream has still bought it."""
-    body = {**BODY, "stream": True}
-
-    def fail() -> None:
-        with wrapped(gate, session).post(provider.url + OPENAI, json=body, stream=True) as answer:
-            for _ in answer.iter_content(None):
-                raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert states(gate) == ["settled"]
-
-
-@plain_and_stream
-def test_an_answer_that_breaks_off_counts(
-    gate: Gate, provider: Provider, session: requests.Session, stream: bool
-) -> None:
-    """A plain answer that broke off costs the whole hold, a stream what was produced; both at once, not on closing."""
+def test_a_stream_that_breaks_off_counts(gate: Gate, provider: Provider, session: requests.Session) -> None:
+    """A stream that broke off costs what was produced, at once and not only when it is closed."""
     provider.script = ("broken",)
 
     def read() -> None:
-        answer = wrapped(gate, session).post(provider.url + OPENAI, json={**BODY, "stream": stream}, stream=stream)
+        answer = wrapped(gate, session).post(provider.url + OPENAI, json={**BODY, "stream": True}, stream=True)
         assert list(answer.iter_content(None))
 
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         read()
     (entry,) = entries(gate)
-    assert entry.state.value == "settled"
-    assert (entry.weight == entry.reserved) is not stream
+    assert (entry.state.value, entry.marks) == ("settled", {"cut"})
+    assert entry.weight != entry.reserved
 
 
 def test_an_answer_that_is_dropped_stays_held(gate: Gate, provider: Provider, session: requests.Session) -> None:

@@ -4,18 +4,19 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.mutants.client_faults import CLIENTS
 from tests.mutants.faults import ALL
 from tests.mutants.planting import Outcome, hunt
 
 
 def main(words: list[str]) -> int:
     """Prints a table as the answers come; 1 if a fault survives."""
-    faults = [fault for fault in ALL if not words or any(word in fault.name for word in words)]
+    faults = [fault for fault in (*ALL, *CLIENTS) if not words or any(word in fault.name for word in words)]
     survivors: list[Outcome] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as several:
         for number, outcome in enumerate(several.map(hunt, faults), 1):
             verdict = f"caught by {outcome.by}" if outcome.caught else "SURVIVES"
-            print(f"{number:3}/{len(faults)}  {outcome.fault.name:<62} {outcome.fault.path:<22} {verdict}", flush=True)
+            print(f"{number:3}/{len(faults)}  {outcome.fault.name:<62} {outcome.fault.path:<30} {verdict}", flush=True)
             survivors += [] if outcome.caught else [outcome]
     print(f"{len(faults) - len(survivors)} of {len(faults)} faults were caught.")
     return 1 if survivors or not faults else 0

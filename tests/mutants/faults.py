@@ -6,13 +6,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: in `path` below `src/spendgate`, `old` becomes `new`. `caught_by` the model alone, or the tables too."""
+    """A fault: in `path` below `src/spendgate`, `old` becomes `new`.
+
+    `caught_by` the model alone, or the tables too; or by the tests that are named, as pytest is told of them.
+    """
 
     name: str
     path: str
     old: str
     new: str
-    caught_by: Literal["model", "tests"] = "model"
+    caught_by: Literal["model", "tests"] | tuple[str, ...] = "model"
 
 
 _CHECKED = '        state = after(entry.state, "settle", entry.id)\n'

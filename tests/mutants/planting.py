@@ -23,7 +23,7 @@ TABLES = (
 )
 HUNT = [sys.executable, "-m", "tests.mutants.hunt"]
 EXAMPLES = 1000
-PYTEST = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", *TABLES]
+PYTEST = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
 LIMIT_S = 280
 
 
@@ -54,8 +54,11 @@ def plant(fault: Fault, folder: Path) -> Path:
 
 def hunt(fault: Fault, examples: int = EXAMPLES) -> Outcome:
     """Runs what must notice the fault; when it does not, the fault survives."""
-    model, tables = ("the model", [*HUNT, str(examples)], NOTICED), ("the tables", PYTEST, 1)
-    ways = [model] if fault.caught_by == "model" else [tables, model]
+    model, tables = ("the model", [*HUNT, str(examples)], NOTICED), ("the tables", [*PYTEST, *TABLES], 1)
+    if isinstance(fault.caught_by, tuple):
+        ways = [(fault.caught_by[0].rpartition("/")[2], [*PYTEST, *fault.caught_by], 1)]
+    else:
+        ways = [model] if fault.caught_by == "model" else [tables, model]
     with tempfile.TemporaryDirectory(prefix="spendgate-mutant-") as name:
         folder = plant(fault, Path(name))
         for by, command, noticed in ways:

@@ -194,6 +194,37 @@ def test_image_models_charge_the_dearest_kind() -> None:
     assert BOOK.price("openai", "gpt-image-1.5", NOW).cost(Usage(output_tokens=10**6)) == 32 * NANOS_PER_USD
 
 
+DRAW = [
+    (provider, model)
+    for provider, model in MODELS
+    if any(getattr(model.get_prices(moment(NOW)), f"{side}_image_mtok", None) for side in ("input", "output"))
+]
+
+
+@pytest.mark.parametrize(("provider", "model"), DRAW, ids=lambda one: one.id)
+def test_what_is_known_to_be_text_costs_what_text_costs(provider: Provider, model: ModelInfo) -> None:
+    """A model whose list tells pictures apart is billed as the list says, where its answer tells them apart too."""
+    price, listed = BOOK.price(provider.id, model.id, NOW), model.get_prices(moment(NOW))
+    assert {"input_image_mtok", "output_image_mtok"} & {name for name, rate in vars(listed).items() if rate}
+    for usage, rate, untold in (
+        (Usage(input_tokens=10**6, input_text_tokens=10**6), listed.input_mtok, Usage(input_tokens=10**6)),
+        (Usage(output_tokens=10**6, output_text_tokens=10**6), listed.output_mtok, Usage(output_tokens=10**6)),
+        (Usage(output_tokens=10**6, reasoning_tokens=10**6), listed.output_mtok, Usage(output_tokens=10**6)),
+    ):
+        if isinstance(rate, Decimal):
+            assert price.cost(usage) == rate * NANOS_PER_USD
+            assert price.cost(untold) >= price.cost(usage)
+
+
+def test_cached_tokens_are_taken_to_be_text() -> None:
+    """Text that was read from a cache is paid for as that, and not a second time as text."""
+    price = BOOK.price("openai", "gpt-image-2", NOW)
+    usage = Usage(input_tokens=1_000, cache_read_tokens=400, input_text_tokens=700)
+    text = Usage(input_tokens=300, input_text_tokens=300)
+    cached = Usage(input_tokens=400, cache_read_tokens=400)
+    assert price.cost(usage) == price.cost(text) + price.cost(cached) + price.cost(Usage(input_tokens=300))
+
+
 def test_cache_rates_rise_with_the_long_context() -> None:
     """Where the list gives input a long-context rate and cache writes none, the writes rise as much as input does."""
     price = BOOK.price("quicksilverpro", "gpt-6-sol", NOW)

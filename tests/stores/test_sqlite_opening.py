@@ -6,6 +6,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from spendgate.cacheminutes import CacheMinute
 from spendgate.errors import StoreError
 from spendgate.ledger import Outcome
 from spendgate.stores import sqlite_schema as schema
@@ -92,6 +93,8 @@ def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
     assert (entries_of(old), standings_of(old), old.limits_history(), list(old.events())) == expected
     old.processed("pipeline", 3, START_AT)
     assert old.work(0, START_AT + 1)[0][2] == 3
+    old.add_cache_minutes([CacheMinute("enrichment", "pipeline", "v7", START_AT, hits=3)], START_AT)
+    assert old.cache_minutes(0, START_AT + 1)[0].hits == 3
     held(old)
     assert old.check() == []
     old.close()

@@ -8,6 +8,7 @@ import openai
 
 import spendgate
 from spendgate import aio
+from spendgate.testing import arguments, assert_key_stable, unstable_on_purpose
 
 
 def plain() -> None:
@@ -18,6 +19,12 @@ def plain() -> None:
             cost: Decimal = receipt.cost
         with gate.call("claude-haiku-4-5", provider="anthropic", input_tokens=900, max_output_tokens=500) as call:
             call.settle(usage=spendgate.Usage(input_tokens=900, output_tokens=120))
+        if gate.once("welcome-mail", "4711", within="24h"):
+            finding: spendgate.Finding = gate.begin_finding(spendgate.Finding("churn", "enrichment", text="..."))
+            gate.end_finding(finding.id)
+        with gate.scope(key="4711", fresh_for="24h"), gate.call("clearbit.enrich", fresh_for="1h"):
+            running: list[spendgate.Finding] = gate.findings(running_only=True)
+            print(running)
         with gate.call("mail.send", units={"mails": 3}, wait=30):
             gate.processed(3, service="pipeline")
 
@@ -48,6 +55,26 @@ def plain() -> None:
 
         for row in rows():
             row.upper()
+
+
+def keys(record_id: int, now: datetime) -> datetime | None:
+    """Keys for caches, and until when they hold."""
+    key: str = spendgate.stable_key("enrichment", record_id, window="24h", version="v2")
+    digest: str = spendgate.stable_key.digest("enrichment", {"id": record_id})
+    found: spendgate.StableKey = spendgate.stable_key.at(key, digest, window="36h", phase=False, now=now)
+    return found.expires_at
+
+
+def key_tests(kept: dict[str, int]) -> None:
+    """Tests of keys take any callable."""
+
+    @unstable_on_purpose("case does not matter", "distinct")
+    def key(name: str) -> str:
+        return name.lower()
+
+    assert_key_stable(key, ["a", arguments(name="b")], "24h", cache=kept, allow={"time": "a reason"})
+    text: str = key("a")
+    text.upper()
 
 
 def clients(gate: spendgate.Gate, client: openai.OpenAI) -> None:

@@ -15,10 +15,9 @@ from urllib.parse import unquote
 from botocore.eventstream import EventStreamBuffer
 from genai_prices.data import providers
 
+from tests.wire import documented_google as google
+from tests.wire.documented_google import Counts, Json, counted
 from tests.wire.recordings import Exchange
-
-Counts = dict[str, int]
-Json = dict[str, Any]
 
 UNLISTED = re.compile(
     r"""^models\.github\.ai$ | ^models\.inference\.ai\.azure\.com$ | \.githubcopilot\.com$ | \.inference\.heroku\.com$
@@ -51,7 +50,7 @@ def is_paid(exchange: Exchange) -> bool:
     """Whether the host bills for answers: by the patterns of genai-prices."""
     if exchange.host.endswith(".googleapis.com") and not MODELS_OF_GOOGLE.search(exchange.host):
         return False
-    url = exchange.request.url
+    url = exchange.request.url.replace("wss://", "https://")
     if UNCERTAIN.search(exchange.host) or (exchange.host == "openrouter.ai" and not exchange.path.startswith("/api/")):
         return False
     if "//localhost:11434/" in url or "//127.0.0.1:11434/" in url:
@@ -90,15 +89,18 @@ def read(exchange: Exchange) -> Documented:
         return Documented({"free", "billed", "later", "unread"})
     if method != "POST" and not collects:
         return Documented({"free"})
-    if re.search(r"/(images|audio|videos|realtime|moderations|ocr|search|classify|conversations|runs)\b", path):
-        return Documented({"free", "unread"})
     found = [one for one in documents(exchange) if isinstance(one, dict)]
-    bills = list(_bills(exchange, found))
+    judges = exchange.host == "api.mistral.ai" and re.search(r"/(moderations|classifications|conversations)\b", path)
+    if not judges and re.search(
+        r"/(images|audio|videos|realtime|moderations|ocr|search|classify|conversations|runs|convai)\b", path
+    ):
+        return Documented({"free", "unread"})
+    bills = [bill for bill in _bills(exchange, found) if bill[1] or bill[2]]
     if bills and _drew_for_free(found, bills):
         return Documented({"unread"})
     if bills:
         return Documented({"billed"}, bills)
-    if any(_still_going(one) for one in found):
+    if re.search(r"/(responses|batches)\b", path) and _still_going(found):
         return Documented({"later"})
     if re.search(
         r"count[-_]?tokens|tokenize|/files|/upload|cachedContents$|fileSearchStores|/conversations", path, re.IGNORECASE
@@ -116,11 +118,17 @@ def _drew_for_free(found: list[Json], bills: list[tuple[str, Counts, int | None]
     return drew and len(bills) == 1 and bills[0][2] is None
 
 
-def _still_going(one: Json) -> bool:
-    response = one.get("response") if isinstance(one.get("response"), dict) else one
-    return response.get("status") in {"queued", "in_progress", "validating", "finalizing"} or (
-        one.get("processing_status") == "in_progress"
-    )
+def _still_going(found: list[Json]) -> bool:
+    """Whether the last word on a response or a batch is that it goes on; an error is one too."""
+    going = False
+    for one in found:
+        response = one.get("response") if isinstance(one.get("response"), dict) else one
+        status = response.get("status") or one.get("processing_status") or one.get("type")
+        if status in {"queued", "in_progress", "validating", "finalizing"}:
+            going = True
+        elif status in {"completed", "failed", "incomplete", "cancelled", "error"} and "item" not in one:
+            going = False
+    return going
 
 
 def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
@@ -129,21 +137,25 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
     amazon = re.search(r"/model/([^/]+)/", exchange.path)
     if amazon:
         named = re.sub(r"^arn:.*(foundation-model|inference-profile)/", "", unquote(amazon[1]))
-    google = re.search(r"models/([^/:]+):", exchange.path)
-    if google:
-        named = unquote(google[1])
+    generates = re.search(r"models/([^/:]+):", exchange.path)
+    if generates:
+        named = unquote(generates[1])
     if re.search(r"count[-_]?tokens", exchange.path, re.IGNORECASE):
         return
     if "/messages" in exchange.path or any(one.get("type") == "message" for one in found):
         yield from ((named if amazon else model, counts, cost) for model, counts, cost in _anthropic(named, found))
     elif any("usageMetadata" in one for one in found) and "cachedContents" not in exchange.path:
-        yield from _gemini(named, found)
+        yield from google.gemini(named, found)
     elif any("predictions" in one for one in found):
-        yield from _vertex_embeddings(named, found)
+        yield from google.vertex_embeddings(named, found)
     elif amazon or _has(found, "inputTokens"):
         yield from _bedrock(named, exchange, found)
     elif _has(found, "billed_units"):
         yield from _cohere(named, found)
+    elif any("prompt_eval_count" in one for one in found):
+        last = found[-1]  # Ollama's last line
+        counts = {"input_tokens": last["prompt_eval_count"], "output_tokens": last.get("eval_count")}
+        yield last["model"], counted(counts), None
     else:
         yield from _openai(provider, named, found)
 
@@ -167,9 +179,11 @@ def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str,
         stated = holder.get("usage") or (holder.get("x_groq") or {}).get("usage")
         if isinstance(stated, dict):
             usage, output, tools = stated, holder.get("output") or [], holder.get("tool_usage") or {}
-    counts = _openai_counts(provider, usage)
+    counts = _openai_counts(provider, usage, model)
     if not counts:
         return
+    if "-search-" in named:  # chat with a model that is made for searching does so once an answer
+        counts["web_searches"] = counts.get("web_searches", 0) + 1
     searches = sum(
         item.get("type") == "web_search_call" and (item.get("action") or {}).get("type", "search") == "search"
         for item in output
@@ -180,22 +194,30 @@ def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str,
     yield model, counts, _cost(usage)
     drawn = tools.get("image_gen") or {}
     if drawn.get("total_tokens"):
-        yield "", _drop({"input_tokens": drawn["input_tokens"], "output_tokens": drawn["output_tokens"]}), None
+        sides = {f"{side}_tokens": drawn[f"{side}_tokens"] for side in ("input", "output")}
+        text = {
+            f"{side}_text_tokens": (drawn.get(f"{side}_tokens_details") or {}).get("text_tokens")
+            for side in ("input", "output")
+        }
+        yield "", counted(sides | text), None
 
 
-def _openai_counts(provider: str, usage: Json) -> Counts:
+def _openai_counts(provider: str, usage: Json, model: str = "") -> Counts:
     given = usage.get("prompt_tokens", usage.get("input_tokens"))
     written = usage.get("completion_tokens", usage.get("output_tokens")) or 0
     total = usage.get("total_tokens") or 0
     if given is None:
         given = total - written
+    given += usage.get("connector_tokens") or 0  # Mistral's conversations: beside the prompt
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     out = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
     reasoning = out.get("reasoning_tokens") or usage.get("reasoning_tokens") or 0
     if provider == "x-ai" and "completion_tokens" in usage:  # "completion_tokens" leaves reasoning out, total has it
         written += reasoning
-    if provider == "perplexity":  # both are stated beside "completion_tokens"
-        written += (usage.get("reasoning_tokens") or 0) + (usage.get("citation_tokens") or 0)
+    researches = provider == "perplexity" and "deep-research" in model
+    if provider == "perplexity":  # stated beside "completion_tokens"; citations are billed for Deep Research alone
+        written += usage.get("reasoning_tokens") or 0
+        written += (usage.get("citation_tokens") or 0) if researches else 0
     written = max(written, total - given)  # Gemini: thoughts are in the total alone
     counts = {
         "input_tokens": given,
@@ -208,9 +230,17 @@ def _openai_counts(provider: str, usage: Json) -> Counts:
         "reasoning_tokens": min(reasoning, written),
         "input_audio_tokens": details.get("audio_tokens") or 0,
         "output_audio_tokens": out.get("audio_tokens") or 0,
-        "web_searches": usage.get("num_search_queries") or 0,
+        "web_searches": _stated_searches(usage, researches),
     }
-    return _drop(counts)
+    return counted(counts)
+
+
+def _stated_searches(usage: Json, researches: bool) -> int:
+    """Perplexity's Deep Research, OpenRouter's own tool, the sources of xAI's live search, Mistral's connectors."""
+    own_tools = usage.get("server_tool_use_details") or usage.get("server_tool_use") or {}
+    queries = (usage.get("num_search_queries") or 0) if researches else 0
+    connectors = (usage.get("connectors") or {}).get("web_search") or 0
+    return queries or own_tools.get("web_search_requests") or usage.get("num_sources_used") or connectors or 0
 
 
 def _cost(usage: Json) -> int | None:
@@ -258,7 +288,7 @@ def _anthropic_counts(usage: Json) -> Counts:
     written = usage.get("cache_creation_input_tokens") or 0
     hour = (usage.get("cache_creation") or {}).get("ephemeral_1h_input_tokens") or 0
     read = usage.get("cache_read_input_tokens") or 0
-    return _drop(
+    return counted(
         {
             "input_tokens": (usage.get("input_tokens") or 0) + read + written,
             "cache_read_tokens": read,
@@ -271,54 +301,6 @@ def _anthropic_counts(usage: Json) -> Counts:
     )
 
 
-def _gemini(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
-    """The last `usageMetadata` counts; thoughts and the prompts of tools are beside the other two counts."""
-    stated = [one for one in found if "usageMetadata" in one]
-    usage: Json = {}
-    for one in stated:  # each chunk states what there is so far
-        usage |= {name: value for name, value in one["usageMetadata"].items() if value}
-
-    def spoken(name: str) -> int:
-        return sum(one.get("tokenCount", 0) for one in usage.get(name) or [] if one.get("modality") == "AUDIO")
-
-    thoughts = usage.get("thoughtsTokenCount") or 0
-    embeds = not any("candidates" in one or "promptFeedback" in one for one in found)
-    prompt = usage.get("promptTokenCount") or (usage.get("totalTokenCount") if embeds else 0) or 0
-    given = prompt + (usage.get("toolUsePromptTokenCount") or 0)
-    written = (usage.get("candidatesTokenCount") or usage.get("responseTokenCount") or 0) + thoughts
-    counts = {
-        "input_tokens": given,
-        "cache_read_tokens": usage.get("cachedContentTokenCount") or 0,
-        "output_tokens": max(written, (usage.get("totalTokenCount") or 0) - given),
-        "reasoning_tokens": thoughts,
-        "input_audio_tokens": spoken("promptTokensDetails") + spoken("toolUsePromptTokensDetails"),
-        "cache_audio_read_tokens": spoken("cacheTokensDetails"),
-        "output_audio_tokens": spoken("candidatesTokensDetails"),
-        "web_searches": _gemini_searches(named, found),
-    }
-    version = str(stated[-1].get("modelVersion") or named)
-    yield version.rpartition("/")[2], _drop(counts), None
-
-
-def _gemini_searches(named: str, found: list[Json]) -> int:
-    """Gemini 3 is billed by query, what came before it by prompt that was grounded; places on a map count as one."""
-    grounded = [one.get("groundingMetadata") or {} for each in found for one in each.get("candidates") or []]
-    asked = [query for one in grounded for query in one.get("webSearchQueries") or []]
-    asked += [query for one in grounded for query in one.get("imageSearchQueries") or []]
-    chunks = [chunk for one in grounded for chunk in one.get("groundingChunks") or []]
-    queries, places = {query for query in asked if query.strip()}, any("maps" in chunk for chunk in chunks)
-    if re.search(r"gemini-[12]\.", named):
-        cited = any((chunk.get("web") or {}).get("uri") for chunk in chunks)
-        return int(bool(queries and cited) or places)
-    return len(queries) or int(places)
-
-
-def _vertex_embeddings(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
-    """Vertex AI counts the tokens of each text."""
-    texts = [one["embeddings"]["statistics"]["token_count"] for each in found for one in each["predictions"]]
-    yield named, _drop({"input_tokens": sum(texts)}), None
-
-
 def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
     """`usage` of converse, `metadata.usage` of its stream, or the headers of an invocation."""
     usage: Json = {}
@@ -329,7 +311,7 @@ def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tupl
         given, written = (
             exchange.headers.get(f"x-amzn-bedrock-{side}-token-count", "0") for side in ("input", "output")
         )
-        counts = _drop({"input_tokens": int(given), "output_tokens": int(written)})
+        counts = counted({"input_tokens": int(given), "output_tokens": int(written)})
         yield from ((named, one, None) for one in [counts] if one)
         return
     read, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
@@ -342,7 +324,7 @@ def _bedrock(named: str, exchange: Exchange, found: list[Json]) -> Iterator[tupl
         "output_tokens": usage.get("outputTokens") or 0,
         "web_searches": (usage.get("serverToolUsage") or {}).get("webSearchRequests") or 0,
     }
-    yield named, _drop(counts), None
+    yield named, counted(counts), None
 
 
 def _cohere(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
@@ -355,7 +337,13 @@ def _cohere(named: str, found: list[Json]) -> Iterator[tuple[str, Counts, int | 
             billed = one.get("billed_units") or billed
             rest.extend(one.values())
     given = (billed.get("input_tokens") or 0) + (billed.get("image_tokens") or 0)
-    counts = _drop({"input_tokens": int(given), "output_tokens": int(billed.get("output_tokens") or 0)})
+    counts = counted(
+        {
+            "input_tokens": given,
+            "output_tokens": billed.get("output_tokens"),
+            "rerank_searches": billed.get("search_units"),
+        }
+    )
     yield from ((named, one, None) for one in [counts] if one)
 
 
@@ -364,10 +352,6 @@ def _has(value: Any, name: str) -> bool:
     if isinstance(value, list):
         return any(_has(one, name) for one in value)
     return isinstance(value, dict) and (name in value or any(_has(one, name) for one in value.values()))
-
-
-def _drop(counts: dict[str, Any]) -> Counts:
-    return {name: int(count) for name, count in counts.items() if count}
 
 
 def _amazon(body: bytes) -> Iterator[Any]:

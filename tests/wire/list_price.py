@@ -44,6 +44,7 @@ def nanos(
     total = _tokens(rates, usage) * factor
     total += rates.get("requests", Decimal(0)) * factor
     total += usage.get("web_searches", 0) * rates.get("web_searches", SEARCH)
+    total += usage.get("rerank_searches", 0) * rates.get("rerank_searches", Decimal(0))
     return int((total * 1_000_000_000).to_integral_value(ROUND_CEILING))
 
 
@@ -71,6 +72,8 @@ def _rates(price: Any, tokens: int) -> dict[str, Decimal]:
 
     found = {
         "input": dearest_in("input", "input_image", "input_video"),
+        "input_text": dearest_in("input"),
+        "output_text": dearest("output"),
         "cache_read": dearest_in("cache_read", "cache_image_read"),
         "cache_write": dearest_in("cache_write"),
         "cache_write_1h": dearest_in("cache_write_1h"),
@@ -81,6 +84,7 @@ def _rates(price: Any, tokens: int) -> dict[str, Decimal]:
         "output_audio": dearest("output_audio"),
         "web_searches": at("web_searches_kcount") / 1000,
         "requests": at("requests_kcount") / 1000,
+        "rerank_searches": at("rerank_searches_kcount") / 1000,
     }
     return {name: rate for name, rate in found.items() if rate}
 
@@ -90,6 +94,7 @@ def _tokens(rates: dict[str, Decimal], usage: dict[str, int]) -> Decimal:
         return usage.get(f"{name}_tokens", 0)
 
     kinds = ("input", "cache_read", "cache_write", "cache_write_1h", "input_audio", "cache_audio_read")
+    reading = rates.get("input_text", Decimal(0))
     heard_or_read = [rates[name] for name in kinds if name in rates]
     written = [rates[name] for name in ("output", "reasoning", "output_audio") if name in rates]
     dearest = max([*heard_or_read, *written], default=Decimal(0))
@@ -102,12 +107,17 @@ def _tokens(rates: dict[str, Decimal], usage: dict[str, int]) -> Decimal:
         "cache_write_1h": rates.get("cache_write_1h", max(given * 2, write)),
         "input_audio": heard,
         "cache_audio_read": rates.get("cache_audio_read", heard),
-        "reasoning": rates.get("reasoning", out),
+        "reasoning": rates.get("reasoning", rates.get("output_text", out)),
         "output_audio": rates.get("output_audio", max([out, *written])),
     }
     counts = {name: of(name) for name in each}
     counts["cache_read"] -= of("cache_audio_read")
     counts["input_audio"] -= of("cache_audio_read")
     inputs = sum(counts[name] for name in kinds[1:])
-    total = given * (of("input") - inputs) + out * (of("output") - counts["reasoning"] - counts["output_audio"])
+    # Where a picture is dearer than text, what is known to be text costs less; what is cached is paid for already.
+    read = max(0, min(of("input") - inputs, of("input_text") - sum(counts[name] for name in kinds[1:4])))
+    written = min(of("output_text"), of("output") - counts["reasoning"] - counts["output_audio"])
+    total = given * (of("input") - inputs - read) + reading * read if read else given * (of("input") - inputs)
+    total += out * (of("output") - counts["reasoning"] - counts["output_audio"] - written)
+    total += rates.get("output_text", Decimal(0)) * written
     return total + sum(each[name] * count for name, count in counts.items())

@@ -86,16 +86,26 @@ def _text(value: Any) -> str:
 
 
 def _bytes(message: dict[str, Any]) -> bytes:
+    """A body as recorders keep it: as text or bytes, in base64, or taken apart as JSON, with or without saying so."""
     if message.get("parsed_body") is not None:
         return json.dumps(message["parsed_body"]).encode()
     body = message.get("body", message.get("content"))
-    if isinstance(body, dict):
-        if "base64_string" in body:
-            return base64.b64decode(body["base64_string"])
-        body = body.get("string")
-    if isinstance(body, str):
-        return body.encode()
-    return body if isinstance(body, bytes) else b""
+    if not isinstance(body, dict):
+        return _raw(body)
+    if "base64_string" in body:
+        return base64.b64decode(body["base64_string"])
+    if "string" in body:
+        return _raw(body["string"])
+    if "type" not in body or not body.keys() <= {"type", "content"}:
+        return json.dumps(body).encode()
+    held = body.get("content")
+    if body["type"] in {"base64", "binary", "bytes"} and isinstance(held, str):
+        return base64.b64decode(held)
+    return _raw(held) if isinstance(held, str | bytes) or held is None else json.dumps(held).encode()
+
+
+def _raw(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else b""
 
 
 def _is_encoded(encoding: str, body: bytes) -> bool:

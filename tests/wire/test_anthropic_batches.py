@@ -59,7 +59,7 @@ def test_a_batch_without_requests_is_unread(body: Any) -> None:
 def test_results_bill_each_model_once() -> None:
     """All answers of a model together, for the call that began the batch; what failed is not billed."""
     lines = [
-        result(),
+        result(service_tier="batch"),
         result(cache_read_input_tokens=3),
         result(model="claude-opus-4-7"),
         result("errored"),
@@ -68,6 +68,7 @@ def test_results_bill_each_model_once() -> None:
     for kind in ("application/x-jsonl", "application/binary"):
         answer = collected(*lines, kind=kind)
         assert (answer.kind, answer.id) == ("billed", "msgbatch_1")
+        assert {bill.service_tier for bill in answer.bills} == {""}
         assert [(bill.model, bill.batch, bill.usage.to_json()) for bill in answer.bills] == [
             ("claude-haiku-4-5-20251001", True, {"input_tokens": 23, "cache_read_tokens": 3, "output_tokens": 10}),
             ("claude-opus-4-7", True, {"input_tokens": 10, "output_tokens": 5}),

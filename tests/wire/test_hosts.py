@@ -115,9 +115,10 @@ def test_what_is_not_understood_is_either_free_or_said(method: str, path: str, k
 
 def test_what_is_free_with_one_may_be_paid_with_another() -> None:
     """OpenAI moderates for nothing, and its conversations only keep what was said; with Mistral both are paid."""
-    assert asked("https://api.mistral.ai/v1/conversations", {"model": "mistral-medium-latest"}).kind == "unread"
+    assert asked("https://api.mistral.ai/v1/conversations", {"model": "mistral-medium-latest"}).kind == "paid"
     assert asked("https://api.openai.com/v1/conversations", {}).kind == "free"
-    assert asked("https://api.mistral.ai/v1/moderations", {"model": "mistral-moderation-latest"}).kind == "unread"
+    assert asked("https://api.mistral.ai/v1/moderations", {"model": "mistral-moderation-latest"}).kind == "paid"
+    assert asked("https://api.groq.com/openai/v1/moderations", {"model": "m"}).kind == "unread"
 
 
 def test_githubs_tools_are_not_its_models() -> None:

@@ -223,7 +223,8 @@ def test_each_provider_is_read_by_its_own_documentation(
     provider: str, usage: dict[str, Any], expected: dict[str, int]
 ) -> None:
     """Where providers mean different things by the dialect, each is taken at its own word."""
-    found = whole(asked("http://localhost/chat/completions", HELLO, default=provider), {"usage": usage})
+    hello = {**HELLO, "model": "sonar-deep-research"}
+    found = whole(asked("http://localhost/chat/completions", hello, default=provider), {"usage": usage})
     assert used(found) == {"input_tokens": 9, "output_tokens": 4, **expected}
 
 

@@ -203,9 +203,11 @@ def test_a_host_that_is_not_known_is_not_paid() -> None:
 
 def test_a_socket_is_not_a_question() -> None:
     """A WebSocket begins as a GET, and is paid for."""
-    what = understand(Request("GET", f"{OPENAI}/realtime?model=gpt-realtime", {"upgrade": "websocket"}))
-    assert what is not None
-    assert what.kind == "unread"
+    headed = Request("GET", f"{OPENAI}/realtime?model=gpt-realtime", {"upgrade": "websocket"})
+    for request in (headed, Request("GET", "wss://api.openai.com/v1/realtime?model=gpt-realtime")):
+        what = understand(request)
+        assert what is not None
+        assert what.kind == "unread"
 
 
 @pytest.mark.parametrize(

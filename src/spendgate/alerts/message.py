@@ -19,7 +19,7 @@ from spendgate.money import usd
 
 _IN_UNIT = ("amount", "spent", "held", "requested")
 _IN_NANOS = ("usd", "refused_usd")
-_INSTANTS = ("since_at", "reset_at", "frees_at")
+_INSTANTS = ("since_at", "reset_at", "frees_at", "began_at", "ended_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ password, is read from the environment at the moment of delivery.
 
 >>> route = Route("webhook", ("https://hooks.example.com/T0/secret",))
 >>> route.label, sorted(route.on)
-('webhook hooks.example.com', ['blocked', 'escalation', 'lost', 'tripped', 'warned'])
+('webhook hooks.example.com', ['blocked', 'escalation', 'finding', 'lost', 'tripped', 'warned'])
 """
 
 import math
@@ -21,10 +21,11 @@ Security = Literal["none", "starttls", "tls"]
 ROUTE_KINDS = ("webhook", "mail", "command")
 SECURITIES = ("none", "starttls", "tls")
 EVENT_KINDS = frozenset(
-    {"allowing", "blocked", "clock", "escalation", "limits", "lost", "observed", "reset", "tripped", "warned"}
+    {"allowing", "blocked", "clock", "escalation", "finding", "limits", "locked", "lost", "observed", "reset"}
+    | {"skipped", "tripped", "warned"}
 )
 """Every kind of event that a route may ask for."""
-DEFAULT_ON = frozenset({"blocked", "escalation", "lost", "tripped", "warned"})
+DEFAULT_ON = frozenset({"blocked", "escalation", "finding", "lost", "tripped", "warned"})
 """What wakes somebody unless the route says otherwise."""
 DEFAULT_TIMEOUT_S = 10.0
 MAX_TIMEOUT_S = 60.0

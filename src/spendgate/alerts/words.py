@@ -82,6 +82,55 @@ def _escalation(event: Event) -> Words:
     ]
 
 
+def _locked(event: Event) -> Words:
+    data, task = event.data, event.scope
+    locked, requested = data.get("locked"), data.get("requested")
+    held = f"is held to {locked}" if locked else "may not begin with it"
+    number = data.get("escalation")
+    more = "`gate.escalate` asks a person for it." if number is None else f"Escalation {number} asks for more."
+    return f"task {task!r} asked for {requested} and {held}", [
+        f"A call of {requested} {data.get('problem') or 'is dearer'}: task {task!r} {held}.",
+        "It was refused before it was sent: it cost nothing. This is said once for each task, model and process.",
+        f"What to do: nothing, if the job goes on with its own model. {more}",
+    ]
+
+
+def _skipped(event: Event) -> Words:
+    data = event.data
+    who = f" of {data['service']}" if data.get("service") else ""
+    what = f" for {data['key']!r}" if data.get("key") else ""
+    return f"a call{who} to {data.get('resource') or 'a paid API'}{what} was skipped", [
+        f"A call{who} to {data.get('resource') or 'a paid API'}{what} was refused by {event.limit!r}, and left out.",
+        f"It asked for {dollars(_whole(data.get('usd')))} at most. Nothing was sent, nothing was spent.",
+        "What to do: `spendgate report --json` lists what was skipped, with keys, to be done later.",
+    ]
+
+
+def _finding(event: Event) -> Words:
+    data = event.data
+    known = _FINDINGS.get(str(data.get("finding")), "{subject} costs money that nobody meant to spend")
+    what = known.format(subject=event.scope) + (f", for {data['service']}" if data.get("service") else "")
+    cost = dollars(_whole(data.get("usd")))
+    version = f" It began with version {data['version']}." if data.get("version") else ""
+    if data.get("state") == "ended":
+        since = say_when(_whole(data.get("began_at")))
+        return f"it is over that {what}", [f"{data.get('text')}.", f"It had begun at {since}. It has cost {cost}."]
+    return what, [
+        f"{data.get('text')}.",
+        f"It has cost {cost} so far.{version} Nothing is refused for it. This is said once.",
+        "What to do: `spendgate report` shows what it costs; look at what changed before it began.",
+    ]
+
+
+_FINDINGS = {
+    "churn": "the keys of cache {subject!r} do not repeat",
+    "misses": "cache {subject!r} misses more than it used to",
+    "evictions": "cache {subject!r} is too small for what is asked of it",
+    "silent": "cache {subject!r} is not asked any more",
+    "duplicates": "answers of {subject} are paid for again",
+}
+
+
 def _observed(event: Event) -> Words:
     return f"limit {event.limit!r} is passed by calls of {_scope(event)}", [
         f"The limit {event.limit!r} has no room left for {_scope(event)}, but it lets calls through.",
@@ -165,10 +214,13 @@ _WORDS: dict[str, Callable[[Event], Words]] = {
     "blocked": _blocked,
     "clock": _clock,
     "escalation": _escalation,
+    "finding": _finding,
     "limits": _limits,
+    "locked": _locked,
     "lost": _lost,
     "observed": _observed,
     "reset": _reset,
+    "skipped": _skipped,
     "test": _test,
     "tripped": _tripped,
     "warned": _warned,

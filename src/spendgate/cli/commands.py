@@ -50,6 +50,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "hold": Entry("spendgate.cli.holding:hold", "set money aside for a call and print its id"),
         "settle": Entry("spendgate.cli.holding:settle", "say what the call did cost"),
         "void": Entry("spendgate.cli.holding:void", "say that the call was not made"),
+        "once": Entry("spendgate.cli.once:once", "go on only if nobody has done this within a span"),
+    },
+    "Review": {
+        "key": Entry("spendgate.cli.key:key", "see whether a cache key repeats when its input does"),
     },
     "History": {
         "import": Entry("spendgate.cli.transfer:import_", "add recorded calls to the ledger; they count in reports"),

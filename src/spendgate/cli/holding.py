@@ -13,7 +13,7 @@ from spendgate.cli.pricing_gaps import UNNAMED
 from spendgate.cli.printing import json_option, print_json, say
 from spendgate.cli.session import Session
 from spendgate.errors import AmountError
-from spendgate.estimating import Stated
+from spendgate.stating import Stated
 
 NOTHING_HELD = "-"
 """What `hold` prints where nothing is set aside: the gate is off, or the ledger is away and calls may pass."""
@@ -39,6 +39,9 @@ def pairs(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--provider", default="", help="Whose model it is; leave it out for other APIs.")
 @click.option("--task", default="", help="The job the call belongs to.")
 @click.option("--key", default="", help="The piece of work the call is for.")
+@click.option(
+    "--fresh-for", default="", metavar="SPAN", help="How long its answer is good: the key again is a duplicate."
+)
 @click.option("--attempt", type=click.IntRange(1), default=1, help="1 for the first try.")
 @click.option("--fingerprint", default="", metavar="HEX", help="A digest of what is sent: the same again is a retry.")
 @click.option("--tag", "tags", multiple=True, callback=pairs, metavar="NAME=VALUE", help="To match and count by.")

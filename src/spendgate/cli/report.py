@@ -10,10 +10,15 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from spendgate.cli import refused
+from spendgate.cli.noticed import as_rows, duplicate_rows, paid_again, past_text
 from spendgate.cli.periods import Period, period_options, read_period
 from spendgate.cli.printing import Column, aligned, bar, counted, exact, iso, json_option, print_json, say, show, table
+from spendgate.cli.refused import Refusals
 from spendgate.cli.session import Session
 from spendgate.clock import moment
+from spendgate.findings import Finding
+from spendgate.freshness import Duplicates
 from spendgate.money import dollars
 from spendgate.report.spending import DIMENSIONS, PARTS, Row, Spending, fold, needed
 
@@ -28,6 +33,10 @@ class Report:
     period: Period
     timezone: str
     spending: Spending
+    refusals: Refusals
+    duplicates: list[Duplicates]
+    findings: list[Finding]
+    at: int
 
 
 def _dimensions(_: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
@@ -57,7 +66,8 @@ def report(
     """Sums what was spent, with totals that add up to the nano-dollar.
 
     The cost counts all that limits count: settled, lapsed, and what is still held. Imported history is part of it.
-    Days are those of the configuration's time zone.
+    Days are those of the configuration's time zone. Below: how many calls fell back to something else, and which
+    calls were skipped because they were refused; --json lists each of those with its key.
 
     \b
     Examples:
@@ -73,7 +83,7 @@ def report(
         print_json(as_data(found))
     elif as_csv:
         _write_csv(found.spending)
-    elif not found.spending.rows:
+    elif not found.spending.rows and not found.refusals and not found.findings:
         say(f"Nothing was spent {_spoken(found)}. `--since all` looks further back.")
     else:
         for line in text(found):
@@ -83,18 +93,26 @@ def report(
 def gather(session: Session, by: Sequence[str], since: str, until: str | None) -> Report:
     """What the ledger says about a period."""
     settings = session.settings()
-    period = read_period(since, until, settings.timezone, session.clock.now())
+    at = session.clock.now()
+    period = read_period(since, until, settings.timezone, at)
     asked, every = needed(by)
     with session.existing(settings) as store:
-        sums = store.sums(asked, period.since_at, period.until_at, every) if store is not None else ()
-        return Report(period, settings.timezone, fold(sums, asked, by, settings.timezone))
+        if store is None:
+            return Report(period, settings.timezone, fold((), asked, by, settings.timezone), Refusals(), [], [], at)
+        sums = store.sums(asked, period.since_at, period.until_at, every)
+        spending = fold(sums, asked, by, settings.timezone)
+        refusals = refused.gather(store, period)
+        again = store.duplicates(period.since_at, period.until_at)
+        findings = [one for one in store.findings(period.since_at) if one.began_at < period.until_at]
+        return Report(period, settings.timezone, spending, refusals, again, findings, at)
 
 
 def text(found: Report) -> Iterator[str]:
     """The report for a reader."""
     spending = found.spending
     yield click.style(f"Spent {_spoken(found)}: {dollars(spending.total.usd)}", bold=True) + "\n"
-    yield _table(spending)
+    if spending.rows:
+        yield _table(spending)
     unpriced, nobodys = spending.unpriced, spending.unattributed
     if unpriced.calls:
         sums = f"{counted(unpriced.calls, 'call')}, counted as {dollars(unpriced.usd)}"
@@ -102,6 +120,12 @@ def text(found: Report) -> Iterator[str]:
     if nobodys.calls:
         sums = f"{counted(nobodys.calls, 'call')}, {dollars(nobodys.usd)} for no service"
         yield f"\nunattributed: {sums}; name it in the call, gate.scope(service=...) or SPENDGATE_SERVICE."
+    yield from refused.text(found.refusals)
+    if found.duplicates:
+        yield f"\n{paid_again(found.duplicates)}"
+    if found.findings:
+        yield click.style("\nFindings", bold=True)
+        yield from (past_text(one, found.at) for one in found.findings)
 
 
 def _table(spending: Spending) -> str:
@@ -153,6 +177,9 @@ def as_data(found: Report) -> dict[str, Any]:
         "total": _parts(spending.total),
         "unpriced": {"calls": spending.unpriced.calls, "usd": exact(spending.unpriced.usd)},
         "unattributed": {"calls": spending.unattributed.calls, "usd": exact(spending.unattributed.usd)},
+        **refused.as_data(found.refusals),
+        "duplicates": duplicate_rows(found.duplicates),
+        "findings": as_rows(found.findings),
     }
 
 

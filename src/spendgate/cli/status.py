@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from spendgate.budgets import NAMES
+from spendgate.cli.noticed import as_rows, running_text
 from spendgate.cli.printing import (
     Column,
     aligned,
@@ -31,6 +32,7 @@ from spendgate.cli.printing import (
 )
 from spendgate.cli.session import Session, on_disk
 from spendgate.errors import SpendgateError
+from spendgate.findings import Finding
 from spendgate.ledger import Breaker, LimitsVersion, Standing
 from spendgate.money import dollars
 from spendgate.report.standings import LimitRows, rows_by_budget, rows_by_limit, share, spoken
@@ -60,6 +62,7 @@ class View:
     differs: bool
     rows: list[LimitRows]
     breakers: tuple[Breaker, ...]
+    findings: list[Finding]
 
 
 @click.command(short_help="How every limit stands.")
@@ -107,10 +110,11 @@ def look(session: Session, name: str = "", service: str = "", top: int = TOP) ->
     version: LimitsVersion | None = None
     standings: list[Standing] = []
     breakers: tuple[Breaker, ...] = ()
+    findings: list[Finding] = []
     with session.existing(settings) as store:
         if store is not None:
             version, standings, fault = store.limits(), store.standings(at), store.fault()
-            breakers = store.breakers(at)
+            breakers, findings = store.breakers(at), store.findings(at, running_only=True)
     in_force = version.limits if version is not None and version.version else settings.limits
     if name and name not in (*NAMES.values(), *(limit.name for limit in in_force.limits)):
         known = ", ".join(limit.name for limit in in_force.limits) or "none"
@@ -128,6 +132,7 @@ def look(session: Session, name: str = "", service: str = "", top: int = TOP) ->
             *rows_by_budget(standings, top, name, service),
         ],
         breakers=breakers,
+        findings=[one for one in findings if not service or one.service == service],
     )
 
 
@@ -135,6 +140,7 @@ def text(view: View) -> Iterator[str]:
     """The status for a reader, the worst first."""
     if view.fault:
         yield click.style("The ledger refuses every call.", fg="red", bold=True) + f" {view.fault}\n"
+    yield from (running_text(one, view.at) for one in view.findings)
     for one in view.breakers:
         until = f"until {clock_time(one.reset_at, view.at)}" if one.reset_at else "until it is reset"
         refused = f"{counted(one.refused_calls, 'call')}, {dollars(one.refused_usd)} refused"
@@ -279,6 +285,7 @@ def as_data(view: View) -> dict[str, Any]:
             }
             for one in view.breakers
         ],
+        "findings": as_rows(view.findings),
     }
 
 

@@ -19,6 +19,7 @@ from spendgate.config.limits import read_limits
 from spendgate.config.lines import line_of, lines, unspell
 from spendgate.config.notify import read_routes
 from spendgate.config.origins import Setting, listed
+from spendgate.config.services import read_services
 from spendgate.config.store import MirrorSettings, StoreSettings, read_mirror, read_store
 from spendgate.config.tables import Document, Table, nearest, parse, show
 from spendgate.config.tasks import read_rules
@@ -27,6 +28,7 @@ from spendgate.errors import ConfigError
 from spendgate.ledger import MAX_LAPSE_AFTER
 from spendgate.limits import LimitSet
 from spendgate.money import MAX_QUANTITY
+from spendgate.policies import Services
 from spendgate.pricing.ratecard import RateCard, read_prices
 from spendgate.taskterms import TaskRules
 
@@ -56,12 +58,14 @@ Mode = Literal["enforce", "observe", "off"]
 class Settings:
     """What a configuration says. Spans are in microseconds.
 
-    `service` is the service of calls that name none. `default_max_input_tokens` is what a model call may read where
-    the request does not tell, 0 for the model's whole context; `default_max_output_tokens` what it may write.
+    `service` is the service of calls that name none, `version` that of the program or deploy.
+    `default_max_input_tokens` is what a model call may read where the request does not tell, 0 for the model's whole
+    context; `default_max_output_tokens` what it may write.
     """
 
     file: Path | None
     service: str
+    version: str
     mode: Mode
     timezone: str
     lapse_after: int
@@ -70,6 +74,7 @@ class Settings:
     default_max_output_tokens: int
     store: StoreSettings
     rules: TaskRules
+    services: Services
     limits: LimitSet
     limits_from: Literal["file", "ledger"]
     prices: RateCard
@@ -149,12 +154,14 @@ def read(text: str, file: str = "", env: Mapping[str, str] | None = None) -> Set
     env = env or {}
     folder = Path(file).parent if file else Path()
     gate, estimate = Table.of(document, "gate"), Table.of(document, "estimate")
-    service, mode = gate.text("service", MAX_NAME), gate.choice("mode", _MODES)
+    service, version = gate.text("service", MAX_NAME), gate.text("version", MAX_NAME)
+    mode = gate.choice("mode", _MODES)
     timezone = _timezone(gate)
     prices = _prices(document, timezone)
     return Settings(
         file=Path(file) if file else None,
-        service=_service(env) or service,
+        service=_name(env, "gate.service") or service,
+        version=_name(env, "gate.version") or version,
         mode=_mode(env) or mode,
         timezone=timezone,
         lapse_after=gate.span("lapse_after", MAX_LAPSE_AFTER),
@@ -163,6 +170,7 @@ def read(text: str, file: str = "", env: Mapping[str, str] | None = None) -> Set
         default_max_output_tokens=estimate.whole("max_output_tokens", 1, MAX_QUANTITY),
         store=read_store(document, env, folder),
         rules=read_rules(document),
+        services=read_services(document),
         limits=read_limits(document, timezone, prices.units()),
         limits_from=gate.choice("limits_from", ("file", "ledger")),
         prices=prices,
@@ -185,8 +193,8 @@ def _mode(env: Mapping[str, str]) -> Mode | None:
     return None
 
 
-def _service(env: Mapping[str, str]) -> str:
-    name = BY_PATH["gate.service"].env
+def _name(env: Mapping[str, str], key: str) -> str:
+    name = BY_PATH[key].env
     value = env.get(name, "")
     if len(value) > MAX_NAME or not value.isprintable():
         raise ConfigError(f"this is not one line of at most {MAX_NAME} characters", key=name, expected="a name")

@@ -23,11 +23,14 @@ class Key:
         return f"{self.table}.{self.name}"
 
 
-TABLES: Final = ("gate", "store", "estimate", "tasks", "loops", "limits", "prices", "notify", "mirror")
+TABLES: Final = (
+    "gate", "store", "estimate", "services", "tasks", "loops", "fresh", "limits", "prices", "notify", "mirror",
+)  # fmt: skip
 """The tables of the file. `prices` is read, and its keys are checked, by `spendgate.pricing.ratecard`."""
 
 KEYS: Final = (
     Key("gate", "service", "text", '""', "SPENDGATE_SERVICE"),
+    Key("gate", "version", "text", '""', "SPENDGATE_VERSION"),
     Key("gate", "mode", '"enforce", "observe" or "off"', '"enforce"', "SPENDGATE_MODE"),
     Key("gate", "timezone", "time zone", '"UTC"'),
     Key("gate", "lapse_after", "span", '"15m"'),
@@ -41,11 +44,22 @@ KEYS: Final = (
     Key("store", "keep", "days", '"400d"'),
     Key("estimate", "max_input_tokens", "whole number", "0"),
     Key("estimate", "max_output_tokens", "whole number", "16384"),
+    Key("services", "when_refused", '"raise", "fallback", "wait" or "skip"'),
+    Key("services", "wait", "span"),
+    Key("services", "clamp", "whole number", "0"),
+    Key("services", "fallback", "text or table"),
+    Key("services.fallback", "model", "text"),
+    Key("services.fallback", "url", "text", '""'),
+    Key("services.fallback", "provider", "text", '""'),
+    Key("services.fallback", "key_env", "text", '""'),
+    Key("services", "estimate", '"most" or "learned"', '"most"'),
     Key("tasks", "retry_budget", "amount"),
     Key("tasks", "tiers", "list of globs", "[]"),
     Key("tasks", "escalation_expires", "span", '"1h"'),
     Key("loops", "same_request", "whole number", "10"),
     Key("loops", "within", "span", '"5m"'),
+    Key("fresh", "match", "table of globs", "{}"),
+    Key("fresh", "fresh_for", "span"),
     Key("limits", "name", "text"),
     Key("limits", "usd", "amount"),
     Key("limits", "calls", "whole number"),
@@ -59,7 +73,7 @@ KEYS: Final = (
     Key("limits", "throttle_to", "rate"),
     Key("limits", "pace_from", "share"),
     Key("notify", "name", "text", '""'),
-    Key("notify", "on", "list of events", '["blocked", "escalation", "lost", "tripped", "warned"]'),
+    Key("notify", "on", "list of events", '["blocked", "escalation", "finding", "lost", "tripped", "warned"]'),
     Key("notify", "timeout", "span", '"10s"'),
     Key("notify", "webhook", "text"),
     Key("notify", "headers", "table of texts", "{}"),

@@ -44,7 +44,7 @@ def read_limits(document: Document, timezone: str, units: frozenset[str]) -> Lim
 def _limit(table: Table, timezone: str, units: frozenset[str]) -> Limit:
     unit, amount = _amount(table, units)
     window = _window(table, timezone)
-    match = _match(table)
+    match = read_match(table)
     per = _per(table)
     at_limit: AtLimit = table.choice("at_limit", ("refuse", "throttle", "observe"))
     return Limit(
@@ -127,7 +127,7 @@ def _window(table: Table, timezone: str) -> Window:
         raise table.fault("window", str(error), expected, nearest(text, ("day", "week", "month"))) from None
 
 
-def _match(table: Table) -> tuple[tuple[str, str], ...]:
+def read_match(table: Table) -> tuple[tuple[str, str], ...]:
     """The (field, glob) pairs that must all fit, in the order of their fields."""
     stated = table.value("match")
     if not isinstance(stated, Mapping):

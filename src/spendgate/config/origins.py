@@ -72,6 +72,11 @@ def _tables(document: Document, limits: LimitSet) -> list[tuple[str, KeyPath, Ke
     found: list[tuple[str, KeyPath, KeyPath, dict[str, Any]]] = [
         (section, (section,), (section,), data.get(section, {})) for section in plain
     ]
+    for name, table in data.get("services", {}).items():
+        found.append(("services", ("services", name), ("services", name), table))
+    for position, rule in enumerate(data.get("fresh", [])):
+        fresh: KeyPath = ("fresh", position)
+        found.append(("fresh", fresh, fresh, rule))
     for position, limit in enumerate(limits.limits):
         shown: KeyPath = ("limits", limit.name)
         found.append(("limits", ("limits", position), shown, data["limits"][position]))

@@ -73,11 +73,12 @@ def _syntax(error: tomllib.TOMLDecodeError, text: str, file: str) -> ConfigError
 
 
 def _unknown_table(document: Document, name: str) -> ConfigError:
-    expected = ", ".join(f"[[{table}]]" if table == "limits" else f"[{table}]" for table in TABLES)
+    spelled = {"limits": "[[limits]]", "fresh": "[[fresh]]", "services": "[services.NAME]"}
+    expected = ", ".join(spelled.get(table, f"[{table}]") for table in TABLES)
     home = next((key.path for key in BY_PATH.values() if key.name == name and key.table in ("gate", "store")), "")
-    return document.fault(
-        (name,), "this key is not known here", f"the tables {expected}", home or nearest(name, TABLES)
-    )
+    close = nearest(name, TABLES)
+    hint = close or home if isinstance(document.data[name], dict) else home or close
+    return document.fault((name,), "this key is not known here", f"the tables {expected}", hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""What holds for tasks and loops where nobody says otherwise: `[tasks]` and `[loops]`."""
+"""What holds for tasks, loops and answers where nobody says otherwise: `[tasks]`, `[loops]` and `[[fresh]]`."""
 
 from spendgate.clock import DAY
+from spendgate.config.fresh import read_fresh
 from spendgate.config.tables import Document, Table
 from spendgate.errors import AmountError
 from spendgate.money import nanos
@@ -28,4 +29,5 @@ def read_rules(document: Document) -> TaskRules:
         escalation_expires=tasks.span("escalation_expires", MAX_EXPIRES),
         same_request=loops.whole("same_request", 0, MAX_SAME),
         within=loops.span("within", MAX_WITHIN),
+        fresh=read_fresh(document),
     )

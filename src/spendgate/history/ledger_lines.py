@@ -10,6 +10,7 @@ True
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,7 @@ from spendgate.reservation import State
 VERSION = 1
 """The version of the fields; every line states it as `spendgate`. Fields may be added under the same version."""
 
+_MARK = re.compile(r"[^\W\d][^\s,]{0,299}")
 _INSTANTS = ("held_at", "counted_at", "lapse_at")
 
 
@@ -163,7 +165,7 @@ def _later(data: dict[str, Any], name: str, otherwise: int) -> int:
 
 def _marks(data: dict[str, Any]) -> list[str]:
     marks = data.get("marks", [])
-    if not isinstance(marks, list) or not all(isinstance(mark, str) and mark.isidentifier() for mark in marks):
+    if not isinstance(marks, list) or not all(isinstance(mark, str) and _MARK.fullmatch(mark) for mark in marks):
         raise LineError("its marks are no list of words")
     return marks
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp import StreamReader
+from multidict import CIMultiDictProxy
+from yarl import URL
 
 from spendgate.gate import Gate
 from spendgate.integrations.passing import is_passing, passing
@@ -77,7 +79,8 @@ def _gated(kind: Any) -> Any:
         return request(gate, terms, self, partial(kind._request, self), *args, **kwargs)
 
     methods = {"_request": _request, "__del__": lambda _: None, "__module__": kind.__module__}
-    return type(kind.__name__, (_Unwarned, kind), methods)
+    bases = (kind,) if issubclass(kind, _Unwarned) else (_Unwarned, kind)  # it may be one of ours already
+    return type(kind.__name__, bases, methods)
 
 
 def _middleware(gate: Gate, terms: Terms, decodes: bool) -> Callable[[Any, Handler], Awaitable[Any]]:
@@ -89,11 +92,15 @@ def _middleware(gate: Gate, terms: Terms, decodes: bool) -> Callable[[Any, Handl
         await metered.reserve_async()
         try:
             await _change(request, stated, metered.request)
+            if metered.is_elsewhere:
+                _turn(request)
             with passing():
                 response = await handler(request)
         except BaseException as fault:
             metered.failed(sent=not isinstance(fault, UNSENT))
             raise
+        if metered.is_elsewhere:
+            _end_here(response)
         headers = {name.lower(): value for name, value in response.headers.items()}
         if decodes:
             headers.pop("content-encoding", None)  # what the caller reads is decoded
@@ -122,11 +129,30 @@ async def _change(request: Any, stated: Request, changed: Request) -> None:
     for name, value in changed.headers.items():
         if stated.headers.get(name) != value:
             request.headers[name] = value
+    if changed.url != stated.url:
+        request.url = request.original_url = URL(changed.url, encoded=True)
+        request.headers["host"] = request.url.host_port_subcomponent
     if changed.body is not stated.body:
         kind = request.headers.get("content-type")
         await request.update_body(changed.body)
         if kind:
             request.headers["content-type"] = kind
+
+
+def _turn(request: Any) -> None:
+    """Has a request sent to another address than the caller's: directly, and without what belongs to the first."""
+    request.auth = request.server_hostname = None
+    request._ssl = True
+    request.update_proxy(None, None, None)
+
+
+def _end_here(response: Any) -> None:
+    """Takes from an answer what would send the session on, with the caller's headers."""
+    kept = response.headers.copy()
+    for name in ("location", "uri"):
+        kept.popall(name, None)
+    response._headers = CIMultiDictProxy(kept)
+    response._cache.pop("headers", None)
 
 
 def _tap(response: Any, metered: Metered) -> None:

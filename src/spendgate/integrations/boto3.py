@@ -120,6 +120,8 @@ def _change(request: Any, stated: Request, changed: Request) -> None:
             request.headers[name] = value
     if changed.body is not stated.body:
         request.body = changed.body
+    if changed.url != stated.url:
+        request.url = changed.url
 
 
 def _text(value: Any) -> str:

@@ -6,12 +6,13 @@ Live sessions speak over websockets, which are not gated.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from google.genai import Client
 from google.genai._api_client import BaseApiClient
 
+from spendgate import attribution
 from spendgate.gate import Gate
 from spendgate.integrations.httpx import gated_client
 from spendgate.metering import Terms
@@ -40,7 +41,7 @@ def _with(thing: Any, api_client: Any) -> Any:
     for name, value in vars(thing).items():
         if name == "_api_client":
             found.__dict__[name] = api_client
-        elif isinstance(getattr(value, "_api_client", None), BaseApiClient):
+        elif name != "_spendgate_original" and isinstance(getattr(value, "_api_client", None), BaseApiClient):
             found.__dict__[name] = _with(value, api_client)
         else:
             found.__dict__[name] = value
@@ -109,8 +110,34 @@ def _gated(kind: Any) -> Any:
             _gate_what_is_set(session, "_auth_request", _auth_request, gate, terms)
         return session
 
-    methods = {"_get_aiohttp_session": _get_aiohttp_session, "__del__": lambda _: None, "__module__": kind.__module__}
-    return type(kind.__name__, (kind,), methods)
+    def _request_once(self: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
+        return send_once(partial(kind._request_once, self), http_request, *args, **kwargs)
+
+    async def _async_request_once(self: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
+        return await send_once_async(partial(kind._async_request_once, self), http_request, *args, **kwargs)
+
+    own = (_get_aiohttp_session, _request_once, _async_request_once)
+    methods = {method.__name__: method for method in own if hasattr(kind, method.__name__)}
+    return type(kind.__name__, (kind,), {**methods, "__del__": lambda _: None, "__module__": kind.__module__})
+
+
+def send_once(send: Callable[..., Any], request: Any, *args: Any, **kwargs: Any) -> Any:
+    """Sends a request with a method of the SDK's, which hands in the same one each time it sends it again."""
+    with attribution.scope(attempt=_attempt(request)):
+        return send(request, *args, **kwargs)
+
+
+async def send_once_async(send: Callable[..., Any], request: Any, *args: Any, **kwargs: Any) -> Any:
+    """The same, awaited."""
+    with attribution.scope(attempt=_attempt(request)):
+        return await send(request, *args, **kwargs)
+
+
+def _attempt(request: Any) -> int:
+    """Which attempt this sending of a request is; it is counted on the request, which nobody else sends."""
+    sent: int = vars(request).get("_spendgate_sent", 0)
+    request._spendgate_sent = sent + 1
+    return max(attribution.current().attempt, 1) + sent
 
 
 def _gate_what_is_set(thing: Any, name: str, gated: Gating, gate: Gate, terms: Terms) -> None:

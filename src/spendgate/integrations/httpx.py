@@ -52,6 +52,8 @@ def gated_client(gate: Gate, client: Any, terms: Terms) -> Any:
     gated._spendgate_original = client  # whoever drops the original must not close its connections under this one
     gated._transport = kind(gate, client._transport, terms)
     gated._mounts = {pattern: mounted and kind(gate, mounted, terms) for pattern, mounted in client._mounts.items()}
+    for one in (gated._transport, *filter(None, gated._mounts.values())):
+        one._route = gated._transport_for_url
     return gated
 
 
@@ -80,6 +82,7 @@ class _Kit:
             library.LocalProtocolError,
             library.ProxyError,
         )
+        self.Refusal = _refusal_class(library)
         self.Transport = _transport_class(self, library)
         self.AsyncTransport = _async_transport_class(self, library)
 
@@ -102,19 +105,48 @@ class _Kit:
             if stated.headers.get(name) != value:
                 headers[name] = value
         sent = {"content": changed.body} if changed.body else {"stream": request.stream}
-        return self.library.Request(request.method, request.url, headers=headers, extensions=request.extensions, **sent)
+        url = request.url if changed.url == stated.url else changed.url
+        return self.library.Request(request.method, url, headers=headers, extensions=request.extensions, **sent)
+
+    def answered(self, response: Any) -> Any:
+        """An answer from another address than the caller's: it leads nowhere, and leaves nothing behind."""
+        for name in ("location", "set-cookie"):
+            response.headers.pop(name, None)
+        return response
 
     def refused(self, request: Any, error: SpendgateError) -> Any:
         """The answer that an SDK of Stainless does not retry; anybody else gets the error itself."""
         if "x-stainless-lang" not in request.headers:
             raise error
         status, headers, body = answer_to(error)
-        return self.library.Response(status, headers=headers, json=body, request=request, extensions={ERROR: error})
+        return self.Refusal(status, headers=headers, json=body, request=request, extensions={ERROR: error})
 
 
 @cache
 def _kit(library: str) -> Any:
     return _Kit(import_module(library))
+
+
+def _sender(transport: Any, metered: Metered, sent: Any) -> Any:
+    """What sends a request: for another address than the caller's, whatever the client has for that one."""
+    if metered.is_elsewhere and transport._route is not None:
+        transport = transport._route(sent.url)
+    return transport._inner
+
+
+def _refusal_class(library: Any) -> Any:
+    class Refusal(library.Response):  # type: ignore[misc]
+        """An answer that stands for a refusal, and is raised as such where an SDK looks for errors."""
+
+        def raise_for_status(self) -> Any:
+            raise self.extensions[ERROR]
+
+        @property
+        def text(self) -> Any:
+            """What Anthropic's SDK makes its error of."""
+            raise self.extensions[ERROR]
+
+    return Refusal
 
 
 def _tap_class(library: Any) -> Any:
@@ -148,6 +180,7 @@ def _transport_class(kit: _Kit, library: Any) -> Any:
             self._gate = gate
             self._inner = inner
             self._terms = terms
+            self._route: Any = None
 
         def handle_request(self, request: Any) -> Any:
             if is_passing():
@@ -159,11 +192,14 @@ def _transport_class(kit: _Kit, library: Any) -> Any:
             except SpendgateError as error:
                 return kit.refused(request, error)
             try:
+                sent = kit.to_send(request, stated, metered.request)
                 with passing():
-                    response = self._inner.handle_request(kit.to_send(request, stated, metered.request))
+                    response = _sender(self, metered, sent).handle_request(sent)
             except BaseException as fault:
                 metered.failed(sent=not isinstance(fault, kit.unsent))
                 raise
+            if metered.is_elsewhere:
+                response = kit.answered(response)
             if metered.answered(response.status_code, response.headers):
                 response.stream = tapped(response.stream, metered)
             return response
@@ -205,6 +241,7 @@ def _async_transport_class(kit: _Kit, library: Any) -> Any:
             self._gate = gate
             self._inner = inner
             self._terms = terms
+            self._route: Any = None
 
         async def handle_async_request(self, request: Any) -> Any:
             if is_passing():
@@ -216,11 +253,14 @@ def _async_transport_class(kit: _Kit, library: Any) -> Any:
             except SpendgateError as error:
                 return kit.refused(request, error)
             try:
+                sent = kit.to_send(request, stated, metered.request)
                 with passing():
-                    response = await self._inner.handle_async_request(kit.to_send(request, stated, metered.request))
+                    response = await _sender(self, metered, sent).handle_async_request(sent)
             except BaseException as fault:
                 metered.failed(sent=not isinstance(fault, kit.unsent))
                 raise
+            if metered.is_elsewhere:
+                response = kit.answered(response)
             if metered.answered(response.status_code, response.headers):
                 response.stream = tapped(response.stream, metered)
             return response

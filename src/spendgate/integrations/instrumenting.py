@@ -16,7 +16,7 @@ from typing import Any
 from spendgate.errors import ConfigError, StoreError
 from spendgate.gate import Gate
 from spendgate.integrations.passing import is_passing
-from spendgate.integrations.patches import PATCHES
+from spendgate.integrations.patches import COUNTING, PATCHES
 from spendgate.integrations.senders import provider_of
 from spendgate.metering import Terms
 from spendgate.opening import open as open_gate
@@ -117,7 +117,8 @@ def _imported(module: ModuleType) -> None:
             try:
                 _replace(module, place, patch)
             except AttributeError:
-                log.warning("spendgate: %s has no %s: what it sends does not pass the gate", module.__name__, place)
+                if module.__name__ not in COUNTING:
+                    log.warning("spendgate: %s has no %s: what it sends does not pass the gate", module.__name__, place)
 
 
 def _replace(module: ModuleType, place: str, patch: Callable[..., Any]) -> None:

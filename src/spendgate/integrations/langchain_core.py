@@ -3,16 +3,19 @@
 model.invoke("...", config={"callbacks": [GateHandler(gate, service="research")]})
 
 LangChain tells a handler of each call of a model before it is sent, and lets what the handler raises through. What a
-model's own SDK sends again inside one call it does not tell: construct models with `max_retries=0` and use
-`.with_retry()`, whose attempts are told, or give them a client that passes the gate in place of this handler.
+model's own SDK sends again inside one call it does not tell. That is seen where the SDK sends through the gate as well
+(`spendgate.instrument()`, or a client of `gate.wrap`): there each retry is an attempt, and the call is asked for once.
+Elsewhere construct models with `max_retries=0` and use `.with_retry()`, whose attempts are told.
 """
 
 import copy
+import inspect
 import logging
 import re
+import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,10 +25,20 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import LLMResult
 
-from spendgate import attribution
-from spendgate.errors import RefusedError
+from spendgate import attribution, covering
+from spendgate.aio import in_thread
+from spendgate.errors import RefusedError, SpendgateError
 from spendgate.gate import Gate
-from spendgate.model_calls import ModelCall, begin, billed, fingerprint, is_from_provider, plain, price_of, provider_id
+from spendgate.model_calls import (
+    ModelCall,
+    begin,
+    billed,
+    fingerprint,
+    is_from_provider,
+    plain,
+    price_of,
+    provider_id,
+)
 from spendgate.pricing.usage import Usage
 from spendgate.wire import openai_usage
 from spendgate.wire.cut_short import cut_short
@@ -44,12 +57,49 @@ MAX_REFUSED = 1_000
 
 @dataclass(slots=True)
 class _Running:
-    """A call that was let through: what is held, what came of it so far, and how often its SDK may have sent it."""
+    """A call that was let through: what is held, what came of it so far, and how often its SDK may have sent it.
 
+    `stated` is what the gate was told of it, and `together` what LangChain tells of all calls that it begins at once.
+    """
+
+    run_id: UUID
     call: ModelCall
+    stated: dict[str, Any]
+    cover: covering.Cover
+    kind: str
     sends: int
+    parent: UUID | None
+    together: Any
     produced: int = 0
     begun: bool = False
+
+
+class _Either:
+    """A method in two forms: awaited where a coroutine looks it up, as LangChain's awaited callbacks do, else plain.
+
+    Awaited in the model's own task, it does not block the event loop, and what it covers is covered in that task.
+    """
+
+    def __init__(self, begin: "Callable[..., _Running | None]") -> None:
+        self._begin = begin
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        begin = self._begin.__get__(instance, owner)
+
+        def covered(running: "_Running | None") -> None:
+            if running is not None:
+                covering.add(running.cover)
+
+        def plain(*args: Any, **kwargs: Any) -> None:
+            covered(begin(*args, **kwargs))
+
+        if instance is None or not sys._getframe(1).f_code.co_flags & inspect.CO_COROUTINE:
+            return plain
+
+        async def awaited(*args: Any, **kwargs: Any) -> None:
+            covered(await in_thread(partial(begin, *args, **kwargs), unwanted=instance._give_back))
+
+        return awaited
 
 
 class GateHandler(BaseCallbackHandler):
@@ -65,7 +115,7 @@ class GateHandler(BaseCallbackHandler):
     """
 
     raise_error = True
-    run_inline = False  # awaited like the others, and the event loop does not wait for the ledger
+    run_inline = True  # LangChain awaits it in the model's own task, where others run beside it, or not at all
 
     def __init__(self, gate: Gate, *, service: str = "", provider: str = "") -> None:
         super().__init__()
@@ -77,15 +127,15 @@ class GateHandler(BaseCallbackHandler):
         self._said: set[str] = set()
         self._guard = threading.Lock()
 
-    def on_chat_model_start(
+    def _chat_begins(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **told: Any
-    ) -> None:
+    ) -> _Running:
         body = {"messages": [one for batch in messages for one in _openai_messages(batch)]}
-        self._begin(serialized, body, run_id, told)
+        return self._begin(serialized, body, run_id, told)
 
-    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **told: Any) -> None:
+    def _text_begins(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **told: Any) -> _Running:
         body = {"messages": [{"role": "user", "content": prompt} for prompt in prompts]}
-        self._begin(serialized, body, run_id, told)
+        return self._begin(serialized, body, run_id, told)
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_: Any) -> None:
         running = self._running.get(run_id)
@@ -95,12 +145,12 @@ class GateHandler(BaseCallbackHandler):
             running.produced += text_bytes([token, extra])
             running.begun = True
 
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+    def _answered(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         running = self._end(run_id)
         if running is not None:
             running.call.answered(partial(_answer, running.call.asked, response))
 
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **told: Any) -> None:
+    def _failed(self, error: BaseException, *, run_id: UUID, **told: Any) -> None:
         running = self._end(run_id)
         if running is None:
             return
@@ -110,27 +160,67 @@ class GateHandler(BaseCallbackHandler):
             running.call.answered(partial(_cut, running.call.asked, running.produced, so_far))
             return
         running.call.failed(error, begun=begun)
-        if not begun and price_of(error, running.call.around) == "held":
+        if not begun and not running.cover.sent and price_of(error, running.call.around) == "held":
             self._book_unseen(running)
 
-    def _begin(self, serialized: Any, body: dict[str, Any], run_id: UUID, told: Mapping[str, Any]) -> None:
+    on_chat_model_start = _Either(_chat_begins)
+    on_llm_start = _Either(_text_begins)
+    on_llm_end = _Either(_answered)
+    on_llm_error = _Either(_failed)
+
+    def _begin(self, serialized: Any, body: dict[str, Any], run_id: UUID, told: Mapping[str, Any]) -> _Running:
         metadata, parent, tried = table(told.get("metadata")), told.get("parent_run_id"), _attempt(told.get("tags"))
         if tried > 1 and parent is not None and parent in self._refused:
             raise self._refused[parent]
         body = {**table(told.get("invocation_params")), **body}
         asked = self._asked(serialized, body, metadata)
-        mark = fingerprint(asked.provider, asked.model, plain(body))
-        sends = self._sends(serialized)
-        attempt = max(attribution.current().attempt, 1) + tried - 1
         service, task = (str(metadata.get(f"spendgate_{name}") or "") for name in ("service", "task"))
+        stated: dict[str, Any] = {
+            "service": service or self.service,
+            "task": task,
+            "attempt": max(attribution.current().attempt, 1) + tried - 1,
+            "fingerprint": fingerprint(asked.provider, asked.model, plain(body)),
+        }
+        together = told.get("options") if told.get("batch_size", 1) > 1 else None
         try:
-            stated = {"service": service or self.service, "task": task, "attempt": attempt, "fingerprint": mark}
             call = begin(self.gate, asked, **stated)
-        except RefusedError as refused:
-            self._remember(parent, refused)
+        except SpendgateError as error:
+            self._drop(together)
+            self._remember(parent, error)
             raise
+        kind, retries = _retries(serialized)
+        cover = covering.Cover(partial(self._again, run_id))
+        running = _Running(run_id, call, stated, cover, kind, 1 + retries, parent, together)
         with self._guard:
-            self._running[run_id] = _Running(call, sends)
+            self._running[run_id] = running
+        return running
+
+    def _again(self, run_id: UUID, was_free: bool) -> None:
+        """The model's SDK is about to send a call again, and somebody below sees it: that is another attempt."""
+        running = self._running.get(run_id)
+        if running is None:
+            return
+        if was_free:
+            running.call.void()
+        else:
+            running.call.answered(partial(Answer, "held", reason="it failed, and its SDK sends it again"))
+        running.stated["attempt"] += 1
+        try:
+            running.call = begin(self.gate, running.call.asked, **running.stated)
+        except SpendgateError as error:
+            self._remember(running.parent, error)
+            raise
+
+    def _give_back(self, running: _Running | None) -> None:
+        """Whoever began a call was cancelled before he knew: it is not sent."""
+        if running is not None and self._end(running.run_id) is not None:
+            running.call.void()
+
+    def _drop(self, together: Any) -> None:
+        """Voids calls that are begun together with one that was refused: LangChain sends none of them."""
+        for one in list(self._running.values()) if together is not None else ():
+            if one.together is together and not one.begun and not one.cover.sent:
+                self._give_back(one)
 
     def _asked(self, serialized: Any, body: dict[str, Any], metadata: Mapping[str, Any]) -> Asked:
         """What a call asks for, in OpenAI's words, which LangChain's arguments are close to."""
@@ -151,16 +241,6 @@ class GateHandler(BaseCallbackHandler):
         kept = {name: body.get(name) for name in ("messages", "n", "stream", "service_tier", "web_search_options")}
         return Chat().asked(provider, Request("POST", "https://langchain.invalid/chat/completions"), kept | words)
 
-    def _sends(self, serialized: Any) -> int:
-        """How often the SDK under a model may send one call."""
-        kind = str((rows(inside(serialized, "id")) or [""])[-1])
-        stated = whole(inside(serialized, "kwargs", "max_retries"))
-        retries = OWN_RETRIES.get(kind, 0) if stated is None else stated
-        if retries and kind not in self._said:
-            self._said.add(kind)
-            log.warning("spendgate: retries inside %s are not seen; use max_retries=0 and .with_retry()", kind)
-        return 1 + retries
-
     def _book_unseen(self, running: _Running) -> None:
         """Holds what an SDK may have sent besides, before it gave up: each of these may be billed too."""
         observing = copy.copy(self.gate)
@@ -170,16 +250,31 @@ class GateHandler(BaseCallbackHandler):
             stated = {"service": call.service, "task": call.task, "attempt": call.attempt + more}
             begin(observing, running.call.asked, **stated).reservation.abandon()
 
-    def _remember(self, parent: UUID | None, refused: RefusedError) -> None:
-        if parent is not None:
+    def _remember(self, parent: UUID | None, error: SpendgateError) -> None:
+        if parent is not None and isinstance(error, RefusedError):
             with self._guard:
-                self._refused[parent] = refused
+                self._refused[parent] = error
                 while len(self._refused) > MAX_REFUSED:
                     self._refused.popitem(last=False)
 
     def _end(self, run_id: UUID) -> _Running | None:
         with self._guard:
-            return self._running.pop(run_id, None)
+            running = self._running.pop(run_id, None)
+        if running is not None:
+            running.cover.end()
+            if running.sends > 1 and not running.cover.sent and running.kind not in self._said:
+                self._said.add(running.kind)
+                log.warning(
+                    "spendgate: retries inside %s are not seen; use max_retries=0 and .with_retry()", running.kind
+                )
+        return running
+
+
+def _retries(serialized: Any) -> tuple[str, int]:
+    """The class of a model, and how often the SDK under it may send a call again."""
+    kind = str((rows(inside(serialized, "id")) or [""])[-1])
+    stated = whole(inside(serialized, "kwargs", "max_retries"))
+    return kind, OWN_RETRIES.get(kind, 0) if stated is None else stated
 
 
 def _openai_messages(messages: Sequence[BaseMessage]) -> list[Any]:

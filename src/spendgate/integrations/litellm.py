@@ -4,8 +4,9 @@ litellm.callbacks = [SpendgateLogger(gate)]      # or install(gate), and uninsta
 
 LiteLLM swallows what a callback raises before a call, offers no hook before plain calls, and its own retries go around
 the hook that there is before awaited ones. So the gate stands inside: in place of the functions that LiteLLM's
-decorator `client` wraps, where each attempt comes by. A refusal leaves LiteLLM as a `BaseException`, which none of its
-retries and fallbacks takes for a passing fault, and is the plain `RefusedError` again where the caller's call ends.
+decorator `client` wraps, where each attempt comes by, and around its native code. A refusal leaves LiteLLM as a
+`BaseException`, which none of its retries and fallbacks takes for a passing fault, and is the plain `RefusedError`
+again where the caller's call ends.
 Call `litellm.completion(...)`, not a name that was imported from it before: only there fallbacks stop at a refusal.
 """
 
@@ -23,11 +24,12 @@ from typing import Any
 from spendgate import attribution
 from spendgate.errors import SpendgateError, SpendLimitError
 from spendgate.gate import Gate
+from spendgate.integrations.litellm_native import replacements
 from spendgate.integrations.litellm_streams import is_stream, tapped
 from spendgate.integrations.litellm_words import Asking, asking, read_whole
 from spendgate.integrations.passing import passing
 from spendgate.model_calls import ModelCall, begin, begin_async, refusal, send, send_async, told
-from spendgate.wire.exchange import Asked
+from spendgate.wire.exchange import Answer, Asked
 
 log = logging.getLogger("spendgate")
 litellm: Any = import_module("litellm")
@@ -96,6 +98,7 @@ def install(gate: Gate) -> None:
     unknown = [name for name in FIRST_CLASS if cells[name] is None]
     if unknown:
         raise TypeError(f"this version of LiteLLM is not known: {', '.join(unknown)} cannot be gated")
+    native = replacements(functools.partial(_native, gate), functools.partial(_native_async, gate))
     done = _Installed(gate)
     for name, cell in cells.items():
         if cell is not None:
@@ -105,6 +108,7 @@ def install(gate: Gate) -> None:
         for owner in (litellm, litellm.Router):
             if callable(getattr(owner, name, None)):
                 done.undo.append(_replace(owner, name, _scoped(getattr(owner, name))))
+    done.undo += [_replace(*one) for one in native]
     _installed.append(done)
 
 
@@ -120,7 +124,7 @@ class SpendgateLogger(_CustomLogger):  # type: ignore[misc]
 
     In the proxy it says for whom a call is made (the key's or team's alias, unless the request's metadata names
     `spendgate_service`), and answers a refusal with 402, which clients do not retry. Calls that went around the gate,
-    such as those of LiteLLM's native routes, are booked when they succeed, and said.
+    such as those of the proxy's pass-through routes, are booked when they succeed, and said.
     """
 
     def __init__(self, gate: Gate) -> None:
@@ -177,7 +181,8 @@ def _missed(kwargs: Any) -> bool:
     """Whether a call that succeeded went around the gate and was paid for."""
     made_up = (kwargs.get("litellm_params") or {}).get("mock_response")
     is_free = kwargs.get("cache_hit") or made_up or kwargs.get("call_type") in ("moderation", "amoderation")
-    return not (kwargs.get(MARK) or is_free)
+    is_native = kwargs.get("call_type") in ("ocr", "aocr")  # which the gate has seen, and cannot mark
+    return not (kwargs.get(MARK) or is_free or is_native)
 
 
 def _cell(name: str) -> Any:
@@ -285,6 +290,26 @@ def _gated(gate: Gate, name: str, original: Callable[..., Any]) -> Callable[...,
         return result
 
     return run_async if inspect.iscoroutinefunction(original) else run
+
+
+def _native(gate: Gate, name: str, given: dict[str, Any], sending: Callable[[], Any]) -> Any:
+    """Makes a call that only LiteLLM's native code can make, once the gate has admitted it."""
+    if _passes(name, given) is not None:
+        return sending()
+    wanted = _wanted(gate, name, given)
+    call, result = send(gate.clock, lambda _: _start(gate, wanted, given), sending, 0)
+    call.answered(lambda: Answer("unread", reason="it is made by LiteLLM's native code"))
+    return result
+
+
+async def _native_async(gate: Gate, name: str, given: dict[str, Any], sending: Callable[[], Any]) -> Any:
+    """The same, awaited."""
+    if _passes(name, given) is not None:
+        return await sending()
+    wanted = _wanted(gate, name, given)
+    call, result = await send_async(gate.clock, lambda _: _start_async(gate, wanted, given), sending, 0)
+    await told(call.answered, lambda: Answer("unread", reason="it is made by LiteLLM's native code"))
+    return result
 
 
 def _passes(name: str, given: dict[str, Any]) -> _Cover | None:

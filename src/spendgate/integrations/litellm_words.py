@@ -10,7 +10,7 @@ from spendgate.model_calls import cap, fingerprint, plain, provider_id
 from spendgate.pricing.usage import Usage
 from spendgate.wire.apis import named
 from spendgate.wire.exchange import Answer, Asked, Request
-from spendgate.wire.fields import inside, model_name, whole
+from spendgate.wire.fields import inside, model_name, whole, word
 from spendgate.wire.framing import Events
 
 APIS = {
@@ -123,7 +123,17 @@ def _read(wanted: Asking, documents: list[Any], *, complete: bool) -> Answer:
     answer = reading.answer(complete)
     hours = _hour_writes(documents)
     bills = tuple(replace(bill, usage=_with_hour_writes(bill.usage, hours)) for bill in answer.bills)
-    return replace(answer, bills=bills)
+    return replace(answer, bills=bills, id=_own_id(answer.id))
+
+
+def _own_id(id: str) -> str:  # noqa: A002
+    """The provider's own name for a response, by which its bill is collected; LiteLLM hands out one of its making."""
+    try:
+        ids: Any = import_module("litellm.responses.utils").ResponsesAPIRequestUtils
+        decode = getattr(ids, "decode_responses_api_response_id", None) or ids._decode_responses_api_response_id
+        return word(decode(response_id=id).get("response_id")) or id
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return id
 
 
 def _hour_writes(documents: list[Any]) -> int:

@@ -213,8 +213,10 @@ def _seen(event: Any) -> Any:
 
 
 def _answer(asked: Asked, response: ModelResponse) -> Answer:
-    """What a response bills."""
+    """What a response bills. In the background it bills nothing yet."""
     used = response.usage
+    if asked.later and not used.output_tokens:
+        return Answer("later", id=response.response_id or "")
     read, written = used.input_tokens_details, used.output_tokens_details
     searches = sum(getattr(item, "type", "") == "web_search_call" for item in response.output)
     usage = Usage(

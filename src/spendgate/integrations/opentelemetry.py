@@ -20,7 +20,6 @@ from typing import Any
 
 from opentelemetry import trace
 
-from spendgate.estimating import Ask
 from spendgate.gate import Gate
 from spendgate.integrations.passing import is_passing
 from spendgate.ledger import Entry, Event
@@ -28,6 +27,7 @@ from spendgate.model_calls import begin, billed, provider_id
 from spendgate.money import usd
 from spendgate.pricing.usage import Usage
 from spendgate.reserved import Reservation
+from spendgate.stating import Ask
 from spendgate.wire import statuses
 from spendgate.wire.exchange import Answer, Asked
 from spendgate.wire.fields import whole, word

@@ -9,7 +9,6 @@ from dataclasses import fields
 from typing import Any
 
 from spendgate.gate import Gate
-from spendgate.integrations.refusal import ERROR
 from spendgate.metering import Terms
 
 Admitting = Callable[[str, Mapping[Any, Any]], tuple[Gate, Terms] | None]
@@ -78,18 +77,23 @@ def _botocore(admitting: Admitting, send: Any, instance: Any, request: Any) -> A
     return boto3.send(gate, boto3.terms_for(terms, instance), send, request)
 
 
-def _stainless(_: Admitting, error_of: Any, __: Any, response: Any) -> Any:
-    """The refusal itself, where the SDK would make an error of the answer that stands for it."""
-    refusal = response.extensions.get(ERROR)
-    return error_of(response) if refusal is None else refusal
+def _genai(_: Admitting, send: Any, __: Any, *args: Any, **kwargs: Any) -> Any:
+    from spendgate.integrations import google_genai
+
+    return google_genai.send_once(send, *args, **kwargs)
+
+
+def _genai_async(_: Admitting, send: Any, __: Any, *args: Any, **kwargs: Any) -> Any:
+    from spendgate.integrations import google_genai
+
+    return google_genai.send_once_async(send, *args, **kwargs)
 
 
 def _named(terms: Terms) -> dict[str, Any]:
-    return {one.name: getattr(terms, one.name) for one in fields(terms)}
+    return {one.name: getattr(terms, one.name) for one in fields(terms) if one.init}
 
 
 _HTTPX = {"HTTPTransport.handle_request": _httpx, "AsyncHTTPTransport.handle_async_request": _httpx_async}
-_STAINLESS = {"BaseClient._make_status_error_from_response": _stainless}
 
 PATCHES: dict[str, dict[str, Callable[..., Any]]] = {
     "httpx": _HTTPX,
@@ -98,10 +102,11 @@ PATCHES: dict[str, dict[str, Callable[..., Any]]] = {
     "requests.adapters": {"HTTPAdapter.send": _requests},
     "aiohttp.client": {"ClientSession._request": _aiohttp},
     "botocore.endpoint": {"Endpoint._send": _botocore},
-    "openai._base_client": _STAINLESS,
-    "anthropic._base_client": _STAINLESS,
-    "groq._base_client": _STAINLESS,
-    "together._base_client": _STAINLESS,
-    "cerebras.cloud.sdk._base_client": _STAINLESS,
+    "google.genai._api_client": {
+        "BaseApiClient._request_once": _genai,
+        "BaseApiClient._async_request_once": _genai_async,
+    },
 }
 """By module: the methods that are replaced, and by what."""
+COUNTING = frozenset({"google.genai._api_client"})
+"""Modules whose methods only tell attempts apart: where one is missing, what is sent passes the gate all the same."""

@@ -27,6 +27,7 @@ from spendgate.model_calls import (
     begin_async,
     billed,
     cap,
+    collect,
     fingerprint,
     is_from_provider,
     provider_id,
@@ -78,9 +79,13 @@ class GatedModel(WrapperModel):
             with passing():
                 return await self.wrapped.request(messages, settings, model_request_parameters)
 
+        if asked.kind == "collects":
+            answer = await ask()
+            await told(collect, self.gate, asked, partial(self._answer, asked, answer))
+            return answer
         start = partial(self._start, asked, _mark(asked, messages, model_request_parameters))
         call, answer = await send_async(self.gate.clock, start, ask, retries)
-        await told(call.answered, partial(_answer, asked, answer))
+        await told(call.answered, partial(self._answer, asked, answer))
         return answer
 
     @asynccontextmanager
@@ -99,6 +104,13 @@ class GatedModel(WrapperModel):
                 with passing():
                     return await stack.enter_async_context(self.wrapped.request_stream(*given))
 
+            if asked.kind == "collects":
+                stream = await ask()
+                try:
+                    yield stream
+                finally:
+                    await told(collect, self.gate, asked, partial(self._answer_of_stream, asked, stream))
+                return
             start = partial(self._start, asked, _mark(asked, messages, model_request_parameters))
             call, stream = await send_async(self.gate.clock, start, ask, retries)
             try:
@@ -108,7 +120,7 @@ class GatedModel(WrapperModel):
                     await told(call.failed, fault, begun=True)
                 raise
             finally:
-                await told(call.answered, partial(_answer_of_stream, asked, stream))
+                await told(call.answered, partial(self._answer_of_stream, asked, stream))
 
     async def compact_messages(self, request_context: Any, *, instructions: str | None = None) -> ModelResponse:
         context = request_context
@@ -146,6 +158,11 @@ class GatedModel(WrapperModel):
         settings: dict[str, Any] = {**(self.wrapped.settings or {}), **(given or {})}
         native = getattr(parameters, "native_tools", None) or getattr(parameters, "builtin_tools", None) or []
         provider = provider_id(self.wrapped.system, self.wrapped.base_url or "")
+        last = messages[-1] if messages else None
+        if isinstance(last, ModelResponse) and self._goes_on(last):
+            earlier = last.provider_response_id or ""
+            asked = Asked("pydantic_ai", provider, self.wrapped.model_name, "collects", earlier=earlier)
+            return asked, ModelSettings(**settings), 0  # type: ignore[typeddict-item]
         tier = settings.get("service_tier") or settings.get(f"{self.wrapped.system}_service_tier")
         asked = Asked(
             api="pydantic_ai",
@@ -155,6 +172,7 @@ class GatedModel(WrapperModel):
             max_output_tokens=whole(settings.get("max_tokens")),
             web_searches=MOST_SEARCHES if any("web_search" in str(getattr(tool, "kind", "")) for tool in native) else 0,
             service_tier=word(tier),
+            later=settings.get("openai_background") is True,
         )
         most = self._cap(asked)
         if most is not None:
@@ -167,6 +185,23 @@ class GatedModel(WrapperModel):
             retries = whole(settings.get("max_retries", client.max_retries)) or 0
             settings["max_retries"] = 0
         return asked, ModelSettings(**settings), retries  # type: ignore[typeddict-item]
+
+    def _goes_on(self, response: ModelResponse) -> bool:
+        """Whether the provider works on in the background, and is asked for the answer later."""
+        delay = getattr(self.wrapped, "continuation_delay", None)
+        is_suspended = getattr(response, "state", "") == "suspended"
+        return is_suspended and delay is not None and delay(response) is not None
+
+    def _answer(self, asked: Asked, response: ModelResponse) -> Answer:
+        if self._goes_on(response):
+            return Answer("later", id=response.provider_response_id or "")
+        return _answer(asked, response)
+
+    def _answer_of_stream(self, asked: Asked, stream: StreamedResponse) -> Answer:
+        response = stream.get()
+        if self._goes_on(response):
+            return Answer("later", id=response.provider_response_id or "")
+        return _answer(asked, response) if asked.kind == "collects" else _answer_of_stream(asked, stream)
 
     def _cap(self, asked: Asked) -> int | None:
         """The cap to add: Anthropic's API demands one, and what Pydantic AI names for it depends on the version."""

@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from spendgate.gate import Gate
 from spendgate.integrations.passing import is_passing, passing
 from spendgate.integrations.urllib3 import tap
-from spendgate.metering import RETRY, Metered, Terms
+from spendgate.metering import OWN, RETRY, Metered, Terms
 from spendgate.wire.exchange import Request
 
 UNSENT = (
@@ -101,6 +101,8 @@ def send(
     attempts = _Attempts(gate, terms, request)
     attempts.begin()
     sender = _counting(inner, attempts)
+    if attempts.is_elsewhere:
+        kwargs = _elsewhere(attempts.to_send.url, kwargs)
     try:
         with passing():
             sending = sender.send if method is None else partial(method, sender)
@@ -110,7 +112,25 @@ def send(
         raise
     attempts.answered(response.status_code, response.headers, response.raw)
     response.request = request
+    if attempts.is_elsewhere:
+        _leads_nowhere(response)
     return response
+
+
+def _elsewhere(url: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """How to send to another address than the caller's: without his certificate, by a proxy only where one is meant."""
+    proxies = kwargs.get("proxies") or {}
+    is_direct = requests.utils.should_bypass_proxies(url, no_proxy=proxies.get("no_proxy"))
+    return {**kwargs, "cert": None, "proxies": {} if is_direct else proxies}
+
+
+def _leads_nowhere(response: Any) -> None:
+    """Takes from an answer what would send the session on, with the caller's headers, or leave cookies in it."""
+    response.headers.pop("location", None)
+    response.cookies.clear()
+    told = getattr(getattr(response.raw, "_original_response", None), "msg", None)
+    if told is not None:
+        del told["set-cookie"]
 
 
 @cache
@@ -132,22 +152,24 @@ class _Attempts:
         self._terms = terms
         self._request = request
         self._stated = _stated(request)
-        self._sent_body = b""
+        self._sent: Request | None = None
         self._retries = 0
         self._turned_away: Any = None
         self._metered: Metered | None = None
+        self.is_elsewhere = False
+        self._own = {name: self._stated.headers[name] for name in OWN if name in self._stated.headers}
 
     def begin(self) -> None:
         """Reserves for the next send. urllib3 sends the same again, so it cannot ask for less than the first time."""
-        stated, terms = self._stated, self._terms
-        if self._retries:
-            headers = {**stated.headers, RETRY: str(self._retries)}
-            stated = Request(stated.method, stated.url, headers, self._sent_body)
-            terms = replace(terms, clamp=0, fallback="")
-        metered = Metered(self._gate, stated, terms)
+        if self._sent is None:
+            metered = Metered(self._gate, self._stated, self._terms)
+        else:
+            headers = {**self._own, **self._sent.headers, RETRY: str(self._retries)}
+            metered = Metered(self._gate, replace(self._sent, headers=headers), self._terms, is_fixed=True)
         metered.reserve()
         self._metered = metered
-        self._sent_body = metered.request.body
+        if self._sent is None:
+            self._sent, self._terms, self.is_elsewhere = metered.request, metered.terms, metered.is_elsewhere
         self._turned_away = None
 
     @property
@@ -158,6 +180,7 @@ class _Attempts:
         if changed is self._stated:
             return self._request
         request = self._request.copy()
+        request.url = changed.url
         for name in self._stated.headers.keys() - changed.headers.keys():
             del request.headers[name]
         for name, value in changed.headers.items():

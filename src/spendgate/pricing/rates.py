@@ -20,8 +20,8 @@ from spendgate.pricing.usage import Usage
 
 MILLION = 1_000_000
 
-INPUT_KINDS = ("input", "cache_read", "cache_write", "cache_write_1h", "input_audio", "cache_audio_read")
-OUTPUT_KINDS = ("output", "reasoning", "output_audio")
+INPUT_KINDS = ("input", "cache_read", "cache_write", "cache_write_1h", "input_audio", "cache_audio_read", "input_text")
+OUTPUT_KINDS = ("output", "reasoning", "output_audio", "output_text")
 TOKEN_KINDS = INPUT_KINDS + OUTPUT_KINDS
 
 WRITE_5M = Fraction(5, 4)
@@ -137,7 +137,7 @@ def leaves(usage: Usage) -> dict[str, int]:
     """Tokens by kind, each token in one kind only.
 
     Where more audio and cached tokens are stated than there are input tokens, some are both, and count as audio; so
-    do reasoning and audio in the output.
+    do reasoning and audio in the output. What was cached is taken to be of the text that is known.
 
     >>> leaves(Usage(input_tokens=10, cache_read_tokens=8, input_audio_tokens=5))["cache_read"]
     5
@@ -154,10 +154,14 @@ def leaves(usage: Usage) -> dict[str, int]:
             counts[kind] = max(0, count + text)
             text += count - counts[kind]
     reasoning = min(usage.reasoning_tokens, usage.output_tokens - speech)
-    counts["input"] = text
+    known = min(text, max(0, usage.input_text_tokens - sum(counts.values())))
+    counts["input"] = text - known
+    counts["input_text"] = known
     counts["input_audio"] = usage.input_audio_tokens - both
     counts["cache_audio_read"] = both
-    counts["output"] = usage.output_tokens - speech - reasoning
+    shown = usage.output_tokens - speech - reasoning
+    counts["output_text"] = min(usage.output_text_tokens, shown)
+    counts["output"] = shown - counts["output_text"]
     counts["reasoning"] = reasoning
     counts["output_audio"] = speech
     return counts
@@ -184,8 +188,10 @@ def _filled(stated: Mapping[str, Fraction]) -> dict[str, Fraction]:
         "cache_read": text,
         "cache_write": text * WRITE_5M,
         "input_audio": max(inputs),
+        "input_text": text,
         "output": written,
-        "reasoning": written,
+        "output_text": written,
+        "reasoning": stated.get("output_text", written),
         "output_audio": max(outputs),
         **stated,
     }

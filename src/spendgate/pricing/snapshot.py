@@ -34,6 +34,9 @@ _KINDS: dict[str, tuple[str, ...]] = {
 }
 """Our kinds of token and theirs. Where we do not tell theirs apart, the dearest of them is the price of ours."""
 
+_TEXT = {"input_text": "input", "output_text": "output"}
+"""Kinds that are text alone: stated where text costs less than the dearest that could stand in its place."""
+
 _TIER_KEYS = ("service_tier", "speed", "route")
 """What a price list calls the ways to be served faster, slower or elsewhere."""
 
@@ -231,6 +234,11 @@ def _stated(rates: Mapping[str, Any], above: int) -> dict[str, Fraction]:
         listed = [_token_rate(rates, unit, kind, above) for unit in units if unit in rates]
         if listed:
             stated[kind] = max(listed)
+    for kind, whole in _TEXT.items():
+        unit = f"{whole}_tokens"
+        rate = _token_rate(rates, unit, whole, above) if unit in rates else None
+        if rate is not None and rate < stated[whole]:
+            stated[kind] = rate
     if "cache_write" in stated and "input" in stated:
         stated["cache_write"] = max(stated["cache_write"], stated["input"])
     return stated

@@ -25,8 +25,9 @@ RESERVED_UNITS = ("usd", "calls", "tokens", "units")
 class Usage:
     """Counts of one call. `cache_write_tokens` are five-minute writes; the one-hour writes are counted beside them.
 
-    Cached audio is part of `cache_read_tokens` and of `input_audio_tokens`. `units` are things that the rate card
-    names: rows, gb, mails.
+    Cached audio is part of `cache_read_tokens` and of `input_audio_tokens`. `input_text_tokens` and
+    `output_text_tokens` are those that are known to be text, reasoning left out: of a model that draws, all others may
+    be a picture's, and cost as much. `units` are things that the rate card names: rows, gb, mails.
 
     Raises:
         AmountError: a count is no whole number from 0 on, a part exceeds its total, or a unit has no proper name or
@@ -42,6 +43,8 @@ class Usage:
     input_audio_tokens: int = 0
     cache_audio_read_tokens: int = 0
     output_audio_tokens: int = 0
+    input_text_tokens: int = 0
+    output_text_tokens: int = 0
     web_searches: int = 0
     units: tuple[tuple[str, Decimal], ...] = ()
 
@@ -57,6 +60,8 @@ class Usage:
         _within("cache_audio_read_tokens", self.cache_audio_read_tokens, "input_audio_tokens", self.input_audio_tokens)
         _within("reasoning_tokens", self.reasoning_tokens, "output_tokens", self.output_tokens)
         _within("output_audio_tokens", self.output_audio_tokens, "output_tokens", self.output_tokens)
+        _within("input_text_tokens", self.input_text_tokens, "input_tokens", self.input_tokens)
+        _within("output_text_tokens", self.output_text_tokens, "output_tokens", self.output_tokens)
         if self.units != ():
             object.__setattr__(self, "units", units_from(self.units))
 

@@ -23,6 +23,7 @@ from spendgate.call import Call
 from spendgate.clock import DAY
 from spendgate.ledger import HoldRequest
 from spendgate.limits import Limit
+from spendgate.policies import FALLBACK_FOR
 from spendgate.stores import counting
 from spendgate.stores.tables import Tables
 from spendgate.stores.telling import Telling
@@ -79,8 +80,8 @@ def judge_brought(limit: Limit, counter: Counter, parts: int, at: int, extra: in
 
 
 def lock_tier(tables: Tables, call: Call, terms: TaskTerms | None) -> None:
-    """The first model that is admitted in a task is the one that it is held to."""
-    if terms is not None and call.model and not terms.tier:
+    """The first model that is admitted in a task is the one that it is held to; not one that stands in for another."""
+    if terms is not None and call.model and not terms.tier and not call.field(f"tags.{FALLBACK_FOR}"):
         tables.put_task(replace(terms, provider=call.provider, tier=call.model))
 
 

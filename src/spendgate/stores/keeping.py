@@ -24,9 +24,11 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.limits import MAX_SCOPES, LimitSet
-from spendgate.stores import counting, drawing
+from spendgate.stores import counting, drawing, repeats
 from spendgate.stores.breakers import read_breakers, write_breaker
+from spendgate.stores.caches import CacheKeeping
 from spendgate.stores.force import InForce, keyed
+from spendgate.stores.noticing import FindingKeeping
 from spendgate.stores.posting import Posting
 from spendgate.stores.setback import BACK_TOLERANCE, clock_in
 from spendgate.stores.standing import standings
@@ -42,7 +44,7 @@ RECLAIM_EVERY = HOUR
 T = TypeVar("T")
 
 
-class LedgerStore(TaskKeeping, ABC):
+class LedgerStore(TaskKeeping, FindingKeeping, CacheKeeping, ABC):
     """The bookings of `posting` as a store. Subclasses say how a transaction reads and writes tables."""
 
     def __init__(self, max_scopes: int = MAX_SCOPES) -> None:
@@ -88,6 +90,7 @@ class LedgerStore(TaskKeeping, ABC):
         """Not at a process's first booking: one that lives for a moment leaves it to others."""
         if self._reclaim_at:
             drawing.reclaim(posting)
+            repeats.reclaim(posting)
         self._reclaim_at = posting.at + RECLAIM_EVERY
 
     def hold(self, request: HoldRequest, now_at: int) -> Held | Refused | Breaker | TaskTerms:
@@ -214,6 +217,17 @@ class LedgerStore(TaskKeeping, ABC):
 
         return self._post(now_at, clear)
 
+    def note(self, event: Event) -> Event:
+        """Writes down what a program says has happened; the event as the ledger has it, with the instant it took."""
+
+        def write(posting: Posting) -> Event:
+            posting.meta.head += 1
+            written = replace(event, at=posting.at)
+            posting.tables.add_event(written)
+            return written
+
+        return self._post(event.at, write)
+
     def processed(self, service: str, count: int, now_at: int) -> None:
         """Adds to the work done by a service: what cost is compared with."""
         self._write(lambda tables: tables.add_work(service, now_at - now_at % MINUTE, count))
@@ -244,6 +258,9 @@ class LedgerStore(TaskKeeping, ABC):
             posting.meta.head += 1
             drawing.reclaim(posting)
             drawing.forget_tasks(posting.tables, before_at)
+            posting.tables.fold_cache_minutes(before_at)
+            repeats.reclaim(posting)
+            posting.tables.drop_findings(before_at)
             return posting.tables.compact(before_at)
 
         return self._post(now_at, roll)

@@ -3,25 +3,30 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 from spendgate.admission import Counter
+from spendgate.cacheminutes import CacheMinute, by_day
+from spendgate.freshness import Duplicates, group_duplicates
 from spendgate.ledger import MAX_LAPSE_AFTER, Actor, Entry, Event, LimitsVersion, Sum, Totals
 from spendgate.limits import MAX_SCOPES
 from spendgate.reservation import State
 from spendgate.stores.checking import check_counters
 from spendgate.stores.keeping import LedgerStore, find
+from spendgate.stores.memory_findings import MemoryFindingTables, repeated
 from spendgate.stores.summing import Summing, fold_days, sum_entries
-from spendgate.stores.tables import NEVER, Meta, Tables
+from spendgate.stores.tables import NEVER, SCANNED, Meta, Tables
 from spendgate.taskterms import Escalation, TaskTerms
 
 T = TypeVar("T")
 
 
-class MemoryTables:
+class MemoryTables(MemoryFindingTables):
     """Rows in dictionaries. Not atomic by itself: the decisions write only after nothing can fail any more."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._meta = Meta()
         self._counters: dict[int, dict[str, Counter]] = {}
         self._buckets: dict[tuple[int, str], dict[int, int]] = {}
@@ -37,6 +42,7 @@ class MemoryTables:
         self.begun_works: dict[str, str] = {}
         self._tasks: dict[str, TaskTerms] = {}
         self._escalations: dict[int, Escalation] = {}
+        self._cache_minutes: dict[tuple[int, str, str, str], CacheMinute] = {}
 
     def meta(self) -> Meta:
         return replace(self._meta)
@@ -100,6 +106,20 @@ class MemoryTables:
 
     def escalations(self) -> list[Escalation]:
         return list(self._escalations.values())
+
+    def cache_minute(self, like: CacheMinute) -> CacheMinute | None:
+        return self._cache_minutes.get(like.key)
+
+    def put_cache_minute(self, minute: CacheMinute) -> None:
+        self._cache_minutes[minute.key] = minute
+
+    def cache_minutes(self, since_at: int, until_at: int, cache: str) -> list[CacheMinute]:
+        found = [one for _, one in sorted(self._cache_minutes.items()) if since_at <= one.minute_at < until_at]
+        return [one for one in found if cache in ("", one.cache)]
+
+    def fold_cache_minutes(self, before_at: int) -> None:
+        minutes = [self._cache_minutes.pop(one.key) for one in self.cache_minutes(0, before_at, "")]
+        self._cache_minutes |= {day.key: day for day in by_day(minutes)}
 
     def entry(self, seq: int) -> Entry | None:
         return self.entries.get(seq)
@@ -220,9 +240,29 @@ class MemoryStore(LedgerStore):
         found = self._read(lambda _: [*self._tables.imported.values(), *self._tables.entries.values()])
         return (entry for entry in found if since_at <= entry.held_at < until_at)
 
+    def latest(self, service: str, provider: str, resource: str, most: int) -> list[Entry]:
+        """Calls of one kind that were settled or lapsed, the latest first."""
+        kind, ended = (service, provider, resource), (State.SETTLED, State.LAPSED)
+
+        def look(_: Tables) -> list[Entry]:
+            found = islice(reversed(self._tables.entries.values()), SCANNED)
+            same = (e for e in found if (e.call.service, e.call.provider, e.call.resource) == kind and e.state in ended)
+            return list(islice(same, most))
+
+        return self._read(look)
+
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""
         return iter(self._read(lambda _: [event for event in self._tables.events if event.at >= since_at]))
+
+    def duplicates(self, since_at: int, until_at: int, top: int = 10) -> list[Duplicates]:
+        """What was paid for again in a stretch of time, by service and resource, the dearest first."""
+
+        def look(_: Tables) -> list[Duplicates]:
+            entries = [*self._tables.entries.values(), *self._tables.imported.values()]
+            return group_duplicates(repeated(entries, since_at, until_at), top)
+
+        return self._read(look)
 
     def sums(self, by: Sequence[str], since_at: int, until_at: int, every: int = 0) -> Iterator[Sum]:
         """Entries summed by fields and, with `every`, by stretches of that many microseconds."""

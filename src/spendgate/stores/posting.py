@@ -22,12 +22,12 @@ from spendgate.ledger import (
     Refused,
     Settled,
     Weight,
-    changed,
 )
 from spendgate.limits import EVERY, OTHER, Limit
 from spendgate.reservation import State, after
-from spendgate.stores import counting, drawing
+from spendgate.stores import counting, drawing, repeats
 from spendgate.stores.breakers import blocks, read_breaker
+from spendgate.stores.changing import changed
 from spendgate.stores.force import InForce, Row
 from spendgate.stores.tables import NEVER, Meta, Tables
 from spendgate.stores.telling import Telling
@@ -101,7 +101,7 @@ class Posting(Telling):
         state = after(entry.state, "settle", entry.id)
         used = entry.tariff_units if outcome.tariff_units is None else outcome.tariff_units
         self._move_tariff(entry, used - entry.tariff_units)
-        marks = entry.marks | outcome.marks
+        marks = repeats.marked(self, self.meta, entry, weight, entry.marks | outcome.marks)
         changes = {
             "state": state,
             "marks": marks | {"overrun"} if weight.usd > entry.reserved.usd else marks,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from spendgate.clock import SECOND
 from spendgate.ledger import Entry, Event
-from spendgate.stores import counting
+from spendgate.stores import counting, findings
 from spendgate.stores.force import InForce
 from spendgate.stores.tables import Meta, Tables, redated
 
@@ -28,6 +28,7 @@ def clock_in(tables: Tables, meta: Meta, force: InForce, now_at: int, max_scopes
     _shorten_pauses(tables, force, now_at, meta.latest_at - now_at)
     counting.rebuild(tables, force, {limit_id for _, limit_id in force.rows}, now_at, max_scopes)
     counting.rebuild_budgets(tables, force, now_at)
+    findings.redate(tables, now_at)
     meta.breakers = _breakers_redated(meta.breakers, now_at)
     tables.add_event(Event(now_at, "clock", data={"back_to": now_at, "from": meta.latest_at}))
     meta.latest_at = now_at

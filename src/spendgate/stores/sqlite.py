@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 from spendgate.clock import monotonic
 from spendgate.errors import LostTailError, StoreError
+from spendgate.freshness import Duplicates
 from spendgate.ledger import Actor, Entry, Event, Sum, Totals
 from spendgate.limits import MAX_SCOPES
 from spendgate.stores import sqlite_reading as reading
@@ -238,9 +239,17 @@ class SqliteStore(LedgerStore):
         """The entries held or imported in a stretch of time, imported ones first, a chunk at a time."""
         return reading.entries(self._look, since_at, until_at)
 
+    def latest(self, service: str, provider: str, resource: str, most: int) -> list[Entry]:
+        """Calls of one kind that were settled or lapsed, the latest first."""
+        return self._look(lambda tables: reading.latest(tables, (service, provider, resource), most))
+
     def events(self, since_at: int = 0) -> Iterator[Event]:
         """The events, oldest first."""
         return iter(self._look(lambda tables: reading.events(tables, since_at)))
+
+    def duplicates(self, since_at: int, until_at: int, top: int = 10) -> list[Duplicates]:
+        """What was paid for again in a stretch of time, by service and resource, the dearest first."""
+        return self._look(lambda tables: reading.duplicates(tables, since_at, until_at, top))
 
     def sums(self, by: Sequence[str], since_at: int, until_at: int, every: int = 0) -> Iterator[Sum]:
         """Entries summed by fields and, with `every`, by stretches of that many microseconds."""

@@ -9,14 +9,17 @@ import apsw
 
 from spendgate.budgets import RETRY_MARK
 from spendgate.errors import StoreError
+from spendgate.freshness import DUPLICATE, FRESH, SHOWN, Duplicates, group_duplicates
 from spendgate.ledger import MAX_LAPSE_AFTER, Entry, Event, Sum, Totals
+from spendgate.policies import FALLBACK_FOR
+from spendgate.reservation import State
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.checking import check_counters
 from spendgate.stores.force import InForce
 from spendgate.stores.sqlite_schema import NUMBERS, SUMS
 from spendgate.stores.sqlite_tables import ALL, CHUNK, SqliteTables
 from spendgate.stores.summing import FIELDS, GROUPS, STATED
-from spendgate.stores.tables import Meta
+from spendgate.stores.tables import SCANNED, Meta
 
 T = TypeVar("T")
 
@@ -57,6 +60,16 @@ def _chunks(
         first = found[-1][0] + 1
 
 
+def latest(tables: SqliteTables, kind: tuple[str, str, str], most: int) -> list[Entry]:
+    """Calls of one service, provider and resource that were settled or lapsed, among the latest entries."""
+    ended = ", ".join(str(rows.STATES.index(state)) for state in (State.SETTLED, State.LAPSED))
+    sql = (
+        f"SELECT {ALL} FROM entries WHERE seq > (SELECT coalesce(max(seq), 0) FROM entries) - {SCANNED} "
+        f"AND service = ? AND provider = ? AND resource = ? AND state IN ({ended}) ORDER BY seq DESC LIMIT ?"
+    )
+    return [tables.read(row) for row in tables.run(sql, (*kind, most)).fetchall()]
+
+
 def events(tables: SqliteTables, since_at: int) -> list[Event]:
     """The events from an instant on."""
     sql = "SELECT * FROM events WHERE at >= ? ORDER BY id"
@@ -70,8 +83,12 @@ _PRICED = (
     "WHEN exact THEN 'exact' ELSE 'pattern' END FROM pricings WHERE id = pricing)"
 )
 _ATTEMPT = f"iif(',' || marks || ',' LIKE '%,{RETRY_MARK},%', 'retry', 'first')"
-_BOOKED = {"state": _STATE, "priced": _PRICED, "attempt": _ATTEMPT}
-_ROLLED = {"state": "'settled'", "priced": "'exact'", "attempt": "'first'"}
+_FALLBACK_FOR = (
+    f"iif(instr(tags, '\"{FALLBACK_FOR}\"'), coalesce((SELECT json_extract(value, '$[1]') FROM json_each(tags) "
+    f"WHERE json_extract(value, '$[0]') = '{FALLBACK_FOR}'), ''), '')"
+)
+_BOOKED = {"state": _STATE, "priced": _PRICED, "attempt": _ATTEMPT, FALLBACK_FOR: _FALLBACK_FOR}
+_ROLLED = {"state": "'settled'", "priced": "'exact'", "attempt": "'first'", FALLBACK_FOR: "''"}
 """Groups that entries are asked for, and what stands for them in daily sums."""
 
 
@@ -100,6 +117,24 @@ def sums(tables: SqliteTables, by: Sequence[str], since_at: int, until_at: int, 
     found = tables.run(sql, (since_at, until_at, every, first)).fetchall()
     width = len(by)
     return [Sum(tuple(row[:width]), *row[width:]) for row in found]
+
+
+def duplicates(tables: SqliteTables, since_at: int, until_at: int, top: int) -> list[Duplicates]:
+    """`memory_findings.repeated`, done by SQLite, and grouped."""
+    first = tables.first_seq(since_at - MAX_LAPSE_AFTER) if since_at > 0 else 0
+    place = f"instr(marks, '{FRESH}') + {len(FRESH)}"
+    columns = f"service, resource, iif(key != '', key, 'request ' || substr(marks, {place}, {SHOWN})) AS asked, usd"
+    again = f"marks LIKE '%{DUPLICATE}%'"
+    live = f"counted_at >= ?1 AND counted_at < ?2 AND state != 2 AND marks LIKE '%{FRESH}%'"
+    rows_sql = (
+        f"SELECT {columns}, {again} AS again FROM entries WHERE seq >= ?3 AND {live} "
+        f"UNION ALL SELECT {columns}, {again} FROM imported WHERE {live}"
+    )
+    sql = (
+        f"SELECT service, resource, asked, count(*), sum(again), sum(iif(again, usd, 0)) FROM ({rows_sql}) "
+        "GROUP BY 1, 2, 3 HAVING sum(again) > 0"
+    )
+    return group_duplicates(tables.run(sql, (since_at, until_at, first)), top)
 
 
 def work(tables: SqliteTables, since_at: int, until_at: int) -> list[tuple[str, int, int]]:

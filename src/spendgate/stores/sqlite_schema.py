@@ -95,15 +95,42 @@ CREATE TABLE escalations (
 );
 """
 
-MIGRATIONS = (_LEDGER, _HISTORY, _TASKS)
+_FINDINGS = """
+CREATE TABLE once (
+    at INTEGER NOT NULL, until_at INTEGER NOT NULL, digest TEXT PRIMARY KEY, chk INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX once_by_end ON once (until_at);
+CREATE TABLE streaks (
+    points INTEGER NOT NULL, calls INTEGER NOT NULL, duplicates INTEGER NOT NULL, usd INTEGER NOT NULL,
+    last_at INTEGER NOT NULL, finding INTEGER NOT NULL, service TEXT NOT NULL, resource TEXT NOT NULL,
+    chk INTEGER NOT NULL, PRIMARY KEY (service, resource)
+) WITHOUT ROWID;
+CREATE TABLE findings (
+    id INTEGER PRIMARY KEY, began_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, usd INTEGER NOT NULL,
+    kind TEXT NOT NULL, subject TEXT NOT NULL, service TEXT NOT NULL, version TEXT NOT NULL, text TEXT NOT NULL,
+    data TEXT NOT NULL, chk INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX running_findings ON findings (kind, subject, service) WHERE ended_at = 0;
+"""
+
+_CACHES = """
+CREATE TABLE cache_minutes (
+    minute_at INTEGER NOT NULL, hits INTEGER NOT NULL, misses INTEGER NOT NULL, sets INTEGER NOT NULL,
+    evictions INTEGER NOT NULL, errors INTEGER NOT NULL, load_us INTEGER NOT NULL, miss_usd INTEGER NOT NULL,
+    size INTEGER NOT NULL, capacity INTEGER NOT NULL, cache TEXT NOT NULL, service TEXT NOT NULL, version TEXT NOT NULL,
+    chk INTEGER NOT NULL, PRIMARY KEY (minute_at, cache, service, version)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_LEDGER, _HISTORY, _TASKS, _FINDINGS, _CACHES)
 """What takes a file from version N to N + 1: 1 keeps the ledger, 2 adds history, daily sums and work done, 3 tasks and
-the work that providers do in the background."""
+the work that providers do in the background, 4 findings and what must happen once, 5 what caches did."""
 VERSION = len(MIGRATIONS)
 
 NUMBERS = {
     "meta": 7, "counters": 10, "entries": ENTRY_NUMBERS, "imported": ENTRY_NUMBERS, "actors": 2, "pricings": 2,
     "tariffs": 2, "limit_ids": 1, "limits_versions": 2, "events": 2, "daily": 6,
-    "begun": 1, "tasks": 5, "escalations": 5,
+    "begun": 1, "tasks": 5, "escalations": 5, "once": 2, "streaks": 6, "findings": 4, "cache_minutes": 10,
 }  # fmt: skip
 """How many numbers a row of a table begins with, before its texts."""
 SUMS = ("buckets", "work")

@@ -19,6 +19,8 @@ from spendgate.ledger import MAX_LAPSE_AFTER, Actor, Entry, Event, LimitsVersion
 from spendgate.limits import LimitSet
 from spendgate.reservation import State
 from spendgate.stores import sqlite_rows as rows
+from spendgate.stores.sqlite_cache_tables import SqliteCacheTables
+from spendgate.stores.sqlite_finding_tables import SqliteFindingTables
 from spendgate.stores.sqlite_schema import ENTRY_COLUMNS
 from spendgate.stores.sqlite_task_tables import SqliteTaskTables
 from spendgate.stores.summing import Summing, fold_days
@@ -69,7 +71,7 @@ _OLD = "state != 0 AND ended_at < ? AND counted_at < ? AND seq < ?"
 Key = tuple[int, str]
 
 
-class SqliteTables(SqliteTaskTables):
+class SqliteTables(SqliteTaskTables, SqliteFindingTables, SqliteCacheTables):
     """What one transaction reads and writes. `ledger` is the file's random name, set when it was made."""
 
     def __init__(self, connection: apsw.Connection) -> None:

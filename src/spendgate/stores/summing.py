@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from spendgate.budgets import RETRY_MARK
 from spendgate.clock import DAY
 from spendgate.ledger import Entry, Sum
+from spendgate.policies import FALLBACK_FOR
 from spendgate.reservation import State
 
 FIELDS = ("service", "provider", "resource", "task")
 """What daily sums keep apart."""
-GROUPS = (*FIELDS, "state", "priced", "attempt")
+GROUPS = (*FIELDS, "state", "priced", "attempt", FALLBACK_FOR)
 """What sums can be taken by."""
 STATED = "stated"
 """The source of a price that the caller stated."""
@@ -108,8 +109,11 @@ def _field(entry: Entry, name: str) -> str:
         return str(entry.state)
     if name == "attempt":
         return "retry" if RETRY_MARK in entry.marks else "first"
+    if name == FALLBACK_FOR:
+        return entry.call.field(f"tags.{FALLBACK_FOR}")
     return priced(entry) if name == "priced" else str(getattr(entry.call, name))
 
 
 def _field_of_day(day: Summing, name: str) -> str:
-    return {"state": "settled", "priced": "exact", "attempt": "first"}.get(name) or str(getattr(day, name))
+    rolled = {"state": "settled", "priced": "exact", "attempt": "first", FALLBACK_FOR: ""}
+    return rolled[name] if name in rolled else str(getattr(day, name))

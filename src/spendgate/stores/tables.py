@@ -8,11 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from spendgate.admission import Counter
+from spendgate.cacheminutes import CacheMinute
+from spendgate.findings import Finding
 from spendgate.ledger import Entry, Event, LimitsVersion
 from spendgate.taskterms import Escalation, TaskTerms
 
 NEVER = 1 << 62
 """An instant after all others."""
+SCANNED = 50_000
+"""Among how many entries, the latest ones, calls of one kind are looked for."""
 
 
 @dataclass(slots=True)
@@ -31,6 +35,24 @@ class Meta:
     next_lapse_at: int = NEVER
     breakers: str = ""
     lost_until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """How much is paid for again of one resource by one service, since the streak began (see `stores.repeats`).
+
+    `points` say how near it is to being a finding; `calls` and `duplicates` count since the first duplicate, `usd` is
+    what the duplicates cost, `last_at` the latest of them, `finding` the number of the finding, 0 for none.
+    """
+
+    service: str
+    resource: str
+    points: int = 0
+    calls: int = 0
+    duplicates: int = 0
+    usd: int = 0
+    last_at: int = 0
+    finding: int = 0
 
 
 def redated(entry: Entry, now_at: int) -> Entry:
@@ -100,6 +122,40 @@ class Tables(Protocol):
     def put_escalation(self, escalation: Escalation) -> None: ...
     def escalations(self) -> list[Escalation]:
         """All of them, oldest first."""
+
+    def cache_minute(self, like: CacheMinute) -> CacheMinute | None:
+        """The minute with the same key, or None."""
+
+    def put_cache_minute(self, minute: CacheMinute) -> None: ...
+    def cache_minutes(self, since_at: int, until_at: int, cache: str) -> list[CacheMinute]:
+        """In the order of their keys; of all caches where none is named."""
+
+    def fold_cache_minutes(self, before_at: int) -> None:
+        """Sums the minutes before an instant to days."""
+
+    def seen(self, digest: str) -> tuple[int, int] | None:
+        """When something happened, and until when that is remembered; None where it is not known to have happened."""
+
+    def put_seen(self, digest: str, at: int, until_at: int) -> None: ...
+    def forget_seen(self, at: int, most: int) -> None:
+        """Forgets up to `most` digests whose time is up."""
+
+    def redate_seen(self, now_at: int) -> None:
+        """Dates what happened after `now_at` at `now_at`; it is remembered for as long as it was."""
+
+    def streak(self, service: str, resource: str) -> Streak | None: ...
+    def put_streak(self, streak: Streak) -> None: ...
+    def drop_streak(self, service: str, resource: str) -> None: ...
+    def streaks(self) -> list[Streak]: ...
+
+    def finding(self, finding_id: int) -> Finding | None: ...
+    def running_finding(self, kind: str, subject: str, service: str) -> Finding | None: ...
+    def put_finding(self, finding: Finding) -> None: ...
+    def findings(self, since_at: int) -> list[Finding]:
+        """Those that run, and those that ended at or after an instant."""
+
+    def drop_findings(self, before_at: int) -> None:
+        """Forgets those that ended before an instant."""
 
     def add_work(self, service: str, minute_at: int, count: int) -> None: ...
     def put_begun(self, work: str, hold_id: str, at: int) -> None: ...

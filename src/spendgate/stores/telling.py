@@ -58,11 +58,11 @@ class Telling:
 
     def tell_reset(self, state: dict[str, object], reason: str) -> None:
         """Says that a breaker lets calls through again, and what it refused meanwhile."""
-        self._add(Event(self.at, "reset", "", str(read_breaker(state)), {**state, "because": reason}))
+        self.add(Event(self.at, "reset", "", str(read_breaker(state)), {**state, "because": reason}))
 
     def tell_escalation(self, task: str, data: dict[str, object]) -> None:
         """Says that a dearer model was asked for, or what became of that."""
-        self._add(Event(self.at, "escalation", "", task, data))
+        self.add(Event(self.at, "escalation", "", task, data))
 
     def _end_episode(self, limit: Limit, scope: str, counter: Counter) -> None:
         data = {"since_at": counter.blocked_at, "spent": counter.settled}
@@ -75,8 +75,9 @@ class Telling:
         counted = {"unit": limit.unit, "window": str(limit.window)}
         if isinstance(limit, Budget):
             counted["budget"] = limit.kind
-        self._add(Event(self.at, kind, limit.name, scope, {**data, **counted}))
+        self.add(Event(self.at, kind, limit.name, scope, {**data, **counted}))
 
-    def _add(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
+        """Writes an event down; it is among what the transaction has told."""
         self.events.append(event)
         self.tables.add_event(event)

@@ -14,13 +14,17 @@ Subclass `StoreContract` in a test module, say how to make a store, and let pyte
 
 import sys
 
-PARTS = ("clocks", "episodes", "limiting", "records", "reservations", "setup", "tasks", "versions")
+PARTS = (
+    *("caches", "clocks", "episodes", "findings", "limiting", "records", "reservations", "setup", "tasks", "versions"),
+)
 
 if "pytest" in sys.modules:  # its failures then show the values that were compared
     sys.modules["pytest"].register_assert_rewrite(*(f"spendgate.testing.store_{part}" for part in PARTS))
 
+from spendgate.testing.store_caches import CacheChecks  # noqa: E402
 from spendgate.testing.store_clocks import ClockChecks  # noqa: E402
 from spendgate.testing.store_episodes import EpisodeChecks  # noqa: E402
+from spendgate.testing.store_findings import FindingChecks  # noqa: E402
 from spendgate.testing.store_limiting import LimitChecks  # noqa: E402
 from spendgate.testing.store_records import RecordChecks  # noqa: E402
 from spendgate.testing.store_reservations import ReservationChecks  # noqa: E402
@@ -29,7 +33,15 @@ from spendgate.testing.store_versions import VersionChecks  # noqa: E402
 
 
 class StoreContract(
-    ReservationChecks, LimitChecks, VersionChecks, EpisodeChecks, ClockChecks, RecordChecks, TaskChecks
+    ReservationChecks,
+    LimitChecks,
+    VersionChecks,
+    EpisodeChecks,
+    ClockChecks,
+    RecordChecks,
+    TaskChecks,
+    FindingChecks,
+    CacheChecks,
 ):
     """The whole contract: a store is whatever passes this.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE
-from spendgate.ledger import LAPSE_AFTER, Entry, Outcome, Store, Sum, Weight
+from spendgate.ledger import LAPSE_AFTER, Entry, Event, Outcome, Store, Sum, Weight
 from spendgate.limits import LimitSet
 from spendgate.reservation import State
 from spendgate.stores.summing import sum_entries
@@ -16,6 +16,8 @@ from spendgate.testing.store_setup import SOMEBODY, StoreSetup, ask, fails, held
 
 ALWAYS = 1 << 62
 GROUPS = ((), ("service",), ("resource", "service"), ("provider",), ("task", "service", "provider", "resource"))
+FALLEN = ("fallback_for", "resource")
+"""What daily sums do not keep apart."""
 
 
 def imported(number: int, usd: int, at: int, service: str = "research") -> Entry:
@@ -34,6 +36,7 @@ def story(store: Store, at: int) -> None:
             now = at + day * DAY + number * HOUR
             calls: dict[str, Any] = {"service": service, "resource": f"r{number}", "task": f"t{day}"}
             calls["provider"] = "p" * (number % 2)
+            calls["tags"] = (("customer", 'fallback_for"'), ("fallback_for", 'x"y')) if number == 2 else (("a", "b"),)
             ids = [held(store.hold(ask(10 + number, tokens=day, **calls), now + n)).id for n in range(5)]
             store.settle(ids[0], Outcome(usd=3, list_usd=30), now + MINUTE)
             store.settle(ids[1], Outcome(usd=50), now + MINUTE)
@@ -81,7 +84,7 @@ class RecordChecks(StoreSetup):
             story(store, START_AT)
             store.add_imported(imported(n, 7 * n, START_AT - n * HOUR, "ab"[n % 2]) for n in range(50))
             entries = list(store.entries())
-            for by in GROUPS:
+            for by in (*GROUPS, FALLEN):
                 for since, until in ((0, ALWAYS), (START_AT, START_AT + DAY), (START_AT - HOUR, START_AT + 1)):
                     for every in (0, HOUR, DAY):
                         expected = sum_entries(entries, (), by, since, until, every=every)
@@ -122,6 +125,33 @@ class RecordChecks(StoreSetup):
             assert [event.kind for event in store.events(START_AT + 2)] == ["blocked"]
             (event,) = told(store, "warned")
             assert (event.at, event.limit, event.data["held"], event.data["amount"]) == (START_AT + 1, "limit", 6, 10)
+
+    def test_the_latest_calls_of_a_kind_are_found(self, tmp_path: Path) -> None:
+        """Settled and lapsed calls of a service and model come back, the latest first, and no more than asked for."""
+        with self.opened(tmp_path) as store:
+            calls: dict[str, Any] = {"provider": "p", "resource": "r"}
+            ids = [held(store.hold(ask(9, **calls), START_AT + n)).id for n in range(5)]
+            for other in ({"service": "x"}, {"provider": "x"}, {"resource": "x"}):
+                spend_id = held(store.hold(ask(9, **{**calls, **other}), START_AT)).id
+                store.settle(spend_id, Outcome(usd=1), START_AT)
+            store.settle(ids[0], Outcome(usd=1, usage="{}"), START_AT)
+            store.void(ids[1], START_AT)
+            store.settle(ids[2], Outcome(usd=3), START_AT)
+            held(store.hold(ask(1), START_AT + LAPSE_AFTER + 3))
+            assert [entry.id for entry in store.latest("research", "p", "r", 9)] == [ids[3], ids[2], ids[0]]
+            assert [entry.weight.usd for entry in store.latest("research", "p", "r", 2)] == [9, 3]
+            assert store.latest("research", "p", "", 9) == []
+
+    def test_what_a_program_says_has_happened_is_an_event(self, tmp_path: Path) -> None:
+        """A noted event is kept in its order and seen by every handle; it never takes an instant before the last."""
+        with self.opened(tmp_path) as store:
+            held(store.hold(ask(6), START_AT + 5))
+            before = store.totals().head
+            noted = store.note(Event(START_AT + 3, "skipped", "hourly", "service=a", {"key": "4711", "usd": 5}))
+            assert noted == Event(START_AT + 5, "skipped", "hourly", "service=a", {"key": "4711", "usd": 5})
+            assert store.totals().head > before
+            with self.again(store) as other:
+                assert told(other or store, "skipped") == [noted]
 
     def test_work_done_is_counted_by_the_minute(self, tmp_path: Path) -> None:
         """Work adds up per service and minute, and costs nothing."""

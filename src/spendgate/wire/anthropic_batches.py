@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from spendgate.pricing.usage import Usage
-from spendgate.wire import anthropic_usage, sizing
+from spendgate.wire import anthropic_usage, batch_parts
 from spendgate.wire.anthropic_messages import ask
-from spendgate.wire.exchange import Answer, Asked, Bill, Request
+from spendgate.wire.batch_parts import Sums
+from spendgate.wire.exchange import Answer, Asked, Request
 from spendgate.wire.fields import inside, rows, show, table, word
 
 CREATED = re.compile(r"(?:^|/)messages/batches/?$")
@@ -49,19 +49,7 @@ class MessageBatches:
         each = [table(inside(one, "params")) for one in requests]
         asked = [ask(self.name, provider, body.get("model"), body) for body in each]
         problem = next((one.problem for one in asked if one.problem), "" if asked else "the batch has no requests")
-        return Asked(
-            api=self.name,
-            provider=provider,
-            model=asked[0].model if asked else "",
-            kind="unread" if problem else "paid",
-            input_tokens=sizing.total(one.input_tokens for one in asked),
-            max_output_tokens=sizing.total(one.max_output_tokens for one in asked),
-            answers=max(1, len(asked)),
-            web_searches=sum(one.web_searches for one in asked),
-            batch=True,
-            later=True,
-            problem=problem,
-        )
+        return batch_parts.begun(self.name, provider, asked[0].model if asked else "", asked, problem)
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> "BatchReading":  # noqa: ARG002 - the protocol's
         return BatchReading(asked)
@@ -75,7 +63,10 @@ class BatchReading:
     id: str = ""
     lines: int = 0
     problem: str = ""
-    bills: dict[tuple[str, str], Usage] = field(default_factory=dict)
+    sums: Sums = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sums = Sums(self.asked.provider)
 
     def document(self, data: Any, event: str = "") -> None:  # noqa: ARG002 - the protocol's
         found = table(data)
@@ -93,8 +84,7 @@ class BatchReading:
     def _succeeded(self, message: Mapping[str, Any]) -> None:
         try:
             for bill in anthropic_usage.bills(self.asked, word(message.get("model")), table(message.get("usage"))):
-                key = bill.model, "" if bill.service_tier == "batch" else bill.service_tier
-                self.bills[key] = self.bills.get(key, Usage()) + bill.usage
+                self.sums.add(bill)
         except ValueError as fault:  # of its counts, or of their sums
             self.problem = self.problem or f"the usage of one of its results cannot be read: {fault}"
 
@@ -106,10 +96,7 @@ class BatchReading:
             return Answer("later", id=earlier, reason="its results broke off; they can be fetched again")
         if self.problem or not self.lines:
             return Answer("unread", id=earlier, reason=self.problem or "it has no results")
-        if not self.bills:
+        found = self.sums.bills()
+        if not found:
             return Answer("free", id=earlier, reason="none of its requests was answered")
-        found = tuple(
-            Bill(self.asked.provider, model, usage, batch=True, service_tier=tier)
-            for (model, tier), usage in self.bills.items()
-        )
         return Answer("billed", found, id=earlier)

@@ -13,10 +13,13 @@ from spendgate.wire import anthropic_input, anthropic_usage, sizing
 from spendgate.wire.cut_short import EARLY, cut_short
 from spendgate.wire.exchange import Answer, Asked, Request
 from spendgate.wire.fields import inside, model_name, show, stated, table, text_bytes, whole, word
+from spendgate.wire.free import Free
+from spendgate.wire.unreadable import unless_unreadable
 
 MESSAGES = re.compile(r"(?:^|/)messages/?$")
 COMPLETE = re.compile(r"(?:^|/)complete/?$")
 COUNT = re.compile(r"(?:^|/)(?:messages/count_tokens|publishers/anthropic/models/count-tokens:rawPredict)/?$")
+COUNT_TOKENS = Free("anthropic.count_tokens", COUNT)
 VERTEX = re.compile(r"/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>rawPredict|streamRawPredict)$")
 
 SHOWS_THINKING = re.compile(r"claude-3")
@@ -41,22 +44,6 @@ class Messages:
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> "MessagesReading":  # noqa: ARG002 - the protocol's
         return MessagesReading(asked, own_model=asked.provider == "aws")
-
-
-@dataclass(frozen=True, slots=True)
-class CountTokens:
-    """Counting tokens, which is free."""
-
-    name: str = "anthropic.count_tokens"
-
-    def speaks(self, method: str, path: str) -> bool:
-        return method == "POST" and COUNT.search(path) is not None
-
-    def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
-        return Asked(self.name, provider, word(body.get("model")), kind="free")
-
-    def reading(self, asked: Asked, headers: Mapping[str, str]) -> "MessagesReading":  # noqa: ARG002 - the protocol's
-        return MessagesReading(asked)
 
 
 def ask(api: str, provider: str, model: Any, body: Mapping[str, Any]) -> Asked:
@@ -149,10 +136,7 @@ class MessagesReading:
         self.produced += text_bytes([part for name, part in delta.items() if name not in {"type", "citation"}])
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except ValueError as fault:  # of its counts, or of their sums
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete), self.id)
 
     def _answer(self, complete: bool) -> Answer:
         if self.ended or self.stop:

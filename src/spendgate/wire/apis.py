@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
+from spendgate.wire import anthropic_messages, bedrock_converse
 from spendgate.wire.anthropic_batches import MessageBatches
-from spendgate.wire.anthropic_messages import CountTokens, Messages
+from spendgate.wire.anthropic_messages import Messages
 from spendgate.wire.bedrock_converse import Converse
-from spendgate.wire.bedrock_converse import CountTokens as BedrockCountTokens
 from spendgate.wire.bedrock_invoke import Invoke
 from spendgate.wire.cohere import CohereChat, CohereEmbed, CohereRerank
 from spendgate.wire.exchange import Api
 from spendgate.wire.gemini import Generate, Manage
 from spendgate.wire.gemini_batches import GeminiBatches
+from spendgate.wire.mistral import Conversations, Moderations
 from spendgate.wire.ollama import Ollama
 from spendgate.wire.openai_batches import Batches
 from spendgate.wire.openai_chat import Chat
@@ -22,6 +23,7 @@ from spendgate.wire.voyage import Voyage
 OWN: dict[str, tuple[Api, ...]] = {
     "google": (GeminiBatches(), Manage()),
     "cohere": (CohereChat(), CohereEmbed(), CohereRerank()),
+    "mistral": (Conversations(), Moderations()),
     "voyageai": (Voyage(),),
     "ollama": (Ollama(),),
 }
@@ -29,12 +31,12 @@ OWN: dict[str, tuple[Api, ...]] = {
 
 SHARED: tuple[Api, ...] = (
     MessageBatches(),
-    CountTokens(),
+    anthropic_messages.COUNT_TOKENS,
     Messages(),
     Generate(),
     Converse(),
     Invoke(),
-    BedrockCountTokens(),
+    bedrock_converse.COUNT_TOKENS,
     Chat(),
     Responses(),
     Embeddings(),

@@ -14,10 +14,13 @@ from spendgate.wire import bedrock_input, bedrock_models, sizing
 from spendgate.wire.cut_short import EARLY, cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import inside, rows, show, table, text_bytes, whole, word
+from spendgate.wire.free import Free
 from spendgate.wire.searches import MOST_SEARCHES
+from spendgate.wire.unreadable import unless_unreadable
 
 CONVERSE = re.compile(r"(?:^|/)model/(?P<model>.+)/(?P<verb>converse|converse-stream)/?$")
-COUNT = re.compile(r"(?:^|/)model/.+/count-tokens/?$")
+COUNT_TOKENS = Free("bedrock.count_tokens", re.compile(r"(?:^|/)model/.+/count-tokens/?$"))
+GUARDED = "guardrail_intervened"
 SHOWS_REASONING = re.compile(r"claude-3|deepseek|qwen|gpt-oss|kimi|minimax")
 """Models whose stream shows all of their reasoning as text."""
 
@@ -53,22 +56,6 @@ class Converse:
         return ConverseReading(asked)
 
 
-@dataclass(frozen=True, slots=True)
-class CountTokens:
-    """Counting tokens, which is free."""
-
-    name: str = "bedrock.count_tokens"
-
-    def speaks(self, method: str, path: str) -> bool:
-        return method == "POST" and COUNT.search(path) is not None
-
-    def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
-        return Asked(self.name, provider, kind="free")
-
-    def reading(self, asked: Asked, headers: Mapping[str, str]) -> "ConverseReading":  # noqa: ARG002 - the protocol's
-        return ConverseReading(asked)
-
-
 def tier(source: Mapping[str, Any]) -> str:
     """The way of being served that a request or an answer names; empty where it names none.
 
@@ -90,6 +77,7 @@ class ConverseReading:
     tier: str = ""
     error: str = ""
     stopped: bool = False
+    refused: bool = False
     looped: bool = False
     produced: int = 0
     _reasoning: set[Any] = field(default_factory=set)
@@ -106,12 +94,24 @@ class ConverseReading:
         elif event == "contentBlockDelta":
             self._delta(whole(found.get("contentBlockIndex")), table(found.get("delta")))
         elif event == "messageStop":
-            self.stopped = True
+            self._stopped(found)
         elif event in {"", "metadata"}:
             self._whole(found)
 
+    def _stopped(self, found: Mapping[str, Any]) -> None:
+        self.stopped = True
+        self.refused = self.refused or found.get("stopReason") == GUARDED
+
+    def _without_tokens(self) -> Answer:
+        """A prompt that a guardrail stops never reaches the model, which bills nothing then."""
+        if self.refused:
+            return Answer("free", reason="a guardrail stopped it before the model read it")
+        return Answer("unread", reason="its usage cannot be read: it states no tokens")
+
     def _whole(self, found: Mapping[str, Any]) -> None:
         """The answer, or the event that a stream ends with."""
+        if "stopReason" in found:
+            self._stopped(found)
         if isinstance(found.get("usage"), dict):
             self.usage = found["usage"]
         self.tier = tier(found) or self.tier
@@ -127,16 +127,13 @@ class ConverseReading:
         self.produced += text_bytes([delta.get("text"), delta.get("toolUse"), reasoning, delta.get("image")])
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except ValueError as fault:  # of its counts, or of their sums
-            return Answer("unread", reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete))
 
     def _answer(self, complete: bool) -> Answer:
         if self.usage is not None:
             usage = bedrock_models.usage(self.usage)
             if not usage.tokens:
-                return Answer("unread", reason="its usage cannot be read: it states no tokens")
+                return self._without_tokens()
             model, served = self.routed or self.asked.model, self.tier or self.asked.service_tier
             bill = Bill(self.asked.provider, model, usage, batch=self.asked.batch, service_tier=served)
             return Answer("billed", (bill,))

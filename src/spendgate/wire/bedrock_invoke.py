@@ -19,6 +19,7 @@ from spendgate.wire.bedrock_converse import tier
 from spendgate.wire.cut_short import cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Path, Request
 from spendgate.wire.fields import inside, load, rows, show, stated, table, text_bytes, whole, word
+from spendgate.wire.unreadable import unless_unreadable
 
 INVOKE = re.compile(r"(?:^|/)model/(?P<model>.+)/(?P<verb>invoke|invoke-with-response-stream)/?$")
 EMBEDS = re.compile(r"embed|rerank|marengo")
@@ -148,10 +149,7 @@ class InvokeReading:
         self.last.update((name, value) for name, value in found.items() if value is not None)
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except ValueError as fault:  # of its counts, or of their sums
-            return Answer("unread", reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete))
 
     def _answer(self, complete: bool) -> Answer:
         if self.claude is not None:

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from spendgate.errors import AmountError
 from spendgate.pricing.usage import Usage
 from spendgate.wire import openai_input, sizing
 from spendgate.wire.cut_short import cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import UnreadableError, inside, model_name, rows, stated, table, text_bytes, whole, word
+from spendgate.wire.openai_embeddings import reads_only
+from spendgate.wire.unreadable import unless_unreadable
 
-CHAT = re.compile(r"(?:^|/)v[12]/chat/?$")
+CHAT = re.compile(r"(?:^|/)(?:v[12]/chat|v1/generate)/?$")
 EMBED = re.compile(r"(?:^|/)v[12]/embed/?$")
 RERANK = re.compile(r"(?:^|/)v[12]/rerank/?$")
 
@@ -28,7 +29,7 @@ IMAGE_TOKENS = 10_000
 
 
 class CohereChat:
-    """The API of `v1/chat` and `v2/chat`."""
+    """The API of `v1/chat` and `v2/chat`, and of `v1/generate` before them."""
 
     name = "cohere.chat"
 
@@ -38,8 +39,10 @@ class CohereChat:
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
         model, problem = model_name(body.get("model"))
         tools = openai_input.tools(body.get("tools")) if _named_by_type(body) else sizing.text(body.get("tools"))
-        read = ("message", "messages", "chat_history", "preamble", "documents", "tool_results", "response_format")
-        shown = openai_input.messages(model, [body.get(name) for name in read])
+        read = ["message", "messages", "chat_history", "preamble", "documents", "tool_results", "response_format"]
+        answers = max(1, whole(body.get("num_generations")) or 1)
+        most = whole(body.get("max_tokens"))
+        shown = openai_input.messages(model, [body.get(name) for name in [*read, "prompt"]])
         refers = body.get("connectors") or body.get("conversation_id")
         return Asked(
             api=self.name,
@@ -47,7 +50,8 @@ class CohereChat:
             model=model,
             kind="unread" if problem else "paid",
             input_tokens=None if refers else sizing.total([shown, tools]),
-            max_output_tokens=whole(body.get("max_tokens")),
+            max_output_tokens=None if most is None else most * answers,
+            answers=answers,
             streams=body.get("stream") is True,
             cap=("max_tokens",),
             problem=problem,
@@ -66,7 +70,6 @@ class CohereEmbed:
         return method == "POST" and EMBED.search(path) is not None
 
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
-        model, problem = model_name(body.get("model"))
         texts, images = rows(body.get("texts")), rows(body.get("images"))
         inputs = rows(body.get("inputs"))
         parts = [part for entry in inputs for part in rows(table(entry).get("content"))]
@@ -74,8 +77,7 @@ class CohereEmbed:
         written = [part for part in parts if table(part).get("type") != "image_url"]
         count = len(texts) + len(images) + len(inputs)
         tokens = sizing.text([texts, written]) + IMAGE_TOKENS * (len(images) + drawn) + sizing.MESSAGE_TOKENS * count
-        kind: Any = "unread" if problem else "paid"
-        return Asked(self.name, provider, model, kind, tokens, max_output_tokens=0, problem=problem)
+        return reads_only(self.name, provider, body, tokens)
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> "CohereReading":  # noqa: ARG002 - the protocol's
         return CohereReading(asked)
@@ -90,9 +92,7 @@ class CohereRerank:
         return method == "POST" and RERANK.search(path) is not None
 
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
-        model, problem = model_name(body.get("model"))
-        kind: Any = "unread" if problem else "paid"
-        return Asked(self.name, provider, model, kind, input_tokens=0, max_output_tokens=0, problem=problem)
+        return reads_only(self.name, provider, body, 0)
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> "CohereReading":  # noqa: ARG002 - the protocol's
         return CohereReading(asked)
@@ -142,11 +142,10 @@ class CohereReading:
             if self.ended or not self.asked.streams:
                 return Answer("unread", id=self.id, reason="it does not say what it used")
             return cut_short(self.asked, "", self.produced, id=self.id)
-        try:
-            usage = _usage(self.billed)
-        except (UnreadableError, AmountError) as fault:
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
-        bill = Bill(self.asked.provider, self.asked.model, usage)
+        return unless_unreadable(self._billed, self.id)
+
+    def _billed(self) -> Answer:
+        bill = Bill(self.asked.provider, self.asked.model, _usage(self.billed))
         return Answer("billed", (bill,), id=self.id)
 
 

@@ -13,6 +13,7 @@ from spendgate.wire.cut_short import EARLY, cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import inside, model_name, rows, show, stated, table, text_bytes, whole, word
 from spendgate.wire.gemini_usage import Grounding
+from spendgate.wire.unreadable import unless_unreadable
 
 VERBS = r"generateContent|streamGenerateContent|embedContent|batchEmbedContents|predict"
 PAID = re.compile(rf"(?:^|/)(?:models|tunedModels|endpoints|dynamic)/(?P<model>[^/:]+):(?P<verb>{VERBS})$")
@@ -29,6 +30,8 @@ SPEECH_BYTES = 1_000
 """Bytes of sound in the answer for a token: 25 tokens a second, of 48,000 bytes."""
 HIDES_THOUGHTS = re.compile(r"gemini-(?:2\.5-(?!flash-lite|.*image)|[3-9]|\d\d)|gemini-(?:pro|flash)-latest")
 """Models that think without showing it."""
+DRAWS = re.compile(r"image|banana|omni")
+"""Models that answer with pictures or films, which cost more than text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +184,14 @@ class GenerateReading:
         return not self.asked.streams or self.blocked or (bool(self._open) and not any(self._open.values()))
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except ValueError as fault:  # of its counts, or of their sums
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete), self.id)
 
     def _answer(self, complete: bool) -> Answer:
-        searches = self.grounding.searches(self.model or self.asked.model)
+        searches = self.grounding.searches(self._name)
         whole_stream = complete and stated(self.usage, "candidatesTokenCount") is not None
         if self.usage and (self.ended or whole_stream):
             writes = bool(self.asked.cap)
-            usage = gemini_usage.read(self.usage, searches) if writes else gemini_usage.given(self.usage)
+            usage = self._read(searches) if writes else gemini_usage.given(self.usage)
             return Answer("billed", (self._bill(usage),), id=self.id)
         if self.embedded is not None:
             return Answer("billed", (self._bill(Usage(input_tokens=self.embedded)),), id=self.id)
@@ -209,14 +209,21 @@ class GenerateReading:
         thoughts = stated(self.usage, "thoughtsTokenCount")
         if self.asked.input_tokens is None and self.usage:
             return Answer("unread", id=self.id, reason=f"{EARLY}, and all that it read is not known")
-        hidden = thoughts is None and HIDES_THOUGHTS.search(self.model or self.asked.model) is not None
+        hidden = thoughts is None and HIDES_THOUGHTS.search(self._name) is not None
         if hidden or not self.usage:
             model, given = self.model, stated(self.usage, "promptTokenCount")
             return cut_short(self.asked, model, self.produced, input_tokens=given, hidden=hidden, id=self.id)
-        usage = gemini_usage.read(self.usage, searches)
+        usage = self._read(searches)
         written = max(usage.output_tokens, self.produced + (thoughts or 0))
         bill = self._bill(replace(usage, output_tokens=written))
         return Answer("billed", (bill,), id=self.id, reason=EARLY, cut=True)
+
+    @property
+    def _name(self) -> str:
+        return self.model or self.asked.model
+
+    def _read(self, searches: int) -> Usage:
+        return gemini_usage.read(self.usage, searches, draws=DRAWS.search(self._name) is not None)
 
     def _bill(self, usage: Usage) -> Bill:
         if not (usage.tokens or usage.web_searches):

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from spendgate.pricing.usage import Usage
-from spendgate.wire import gemini_input, sizing
-from spendgate.wire.exchange import Answer, Asked, Bill, Request
+from spendgate.wire import batch_parts, gemini_input
+from spendgate.wire.batch_parts import Sums
+from spendgate.wire.exchange import Answer, Asked, Request
 from spendgate.wire.fields import inside, model_name, rows, show, table, word
 from spendgate.wire.gemini import GenerateReading, embedded, generation
 
@@ -57,19 +57,7 @@ class GeminiBatches:
         else:
             each = [Asked(self.name, provider, model, input_tokens=embedded(model, one)) for one in requests]
             each = [replace(one, max_output_tokens=0) for one in each]
-        return Asked(
-            api=self.name,
-            provider=provider,
-            model=model,
-            kind="unread" if problem else "paid",
-            input_tokens=sizing.total(one.input_tokens for one in each) if each else None,
-            max_output_tokens=sizing.total(one.max_output_tokens for one in each) if each else None,
-            answers=max(1, sum(one.answers for one in each)),
-            web_searches=sum(one.web_searches for one in each),
-            batch=True,
-            later=True,
-            problem=problem,
-        )
+        return batch_parts.begun(self.name, provider, model, each, problem)
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> "BatchReading":  # noqa: ARG002 - the protocol's
         return BatchReading(asked)
@@ -87,7 +75,10 @@ class BatchReading:
     succeeded: bool = False
     answered: int = 0
     problem: str = ""
-    bills: dict[tuple[str, str], Usage] = field(default_factory=dict)
+    sums: Sums = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sums = Sums(self.asked.provider)
 
     def document(self, data: Any, event: str = "") -> None:  # noqa: ARG002 - the protocol's
         found = table(data)
@@ -117,9 +108,8 @@ class BatchReading:
         if answer.kind != "billed":
             self.problem = self.problem or f"one of its results: {answer.reason}"
         for bill in answer.bills:
-            key = bill.model, bill.service_tier
             try:
-                self.bills[key] = self.bills.get(key, Usage()) + bill.usage
+                self.sums.add(bill)
             except ValueError as fault:
                 self.problem = self.problem or str(fault)
 
@@ -131,11 +121,8 @@ class BatchReading:
             return Answer("later", id=earlier, reason="it broke off; it can be asked for again")
         if self.problem:
             return Answer("unread", id=earlier, reason=self.problem)
-        if self.bills:
-            found = tuple(
-                Bill(self.asked.provider, model, usage, batch=True, service_tier=tier)
-                for (model, tier), usage in self.bills.items()
-            )
+        found = self.sums.bills()
+        if found:
             return Answer("billed", found, id=earlier)
         return self._without_results(earlier)
 

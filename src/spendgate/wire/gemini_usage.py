@@ -34,8 +34,8 @@ def merged(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def read(source: Mapping[str, Any], searches: int = 0) -> Usage:
-    """The usage of an answer.
+def read(source: Mapping[str, Any], searches: int = 0, *, draws: bool = False) -> Usage:
+    """The usage of an answer, by a model that may draw.
 
     Raises:
         UnreadableError: there are no counts, one is none, or parts exceed their whole.
@@ -44,10 +44,11 @@ def read(source: Mapping[str, Any], searches: int = 0) -> Usage:
         raise UnreadableError("it states no tokens")
     prompt, tools = stated(source, "promptTokenCount") or 0, stated(source, "toolUsePromptTokenCount") or 0
     thoughts = stated(source, "thoughtsTokenCount") or 0
-    output = (stated(source, "candidatesTokenCount", "responseTokenCount") or 0) + thoughts
-    output = max(output, (stated(source, "totalTokenCount") or 0) - prompt - tools)
+    written = stated(source, "candidatesTokenCount", "responseTokenCount") or 0
+    output = max(written + thoughts, (stated(source, "totalTokenCount") or 0) - prompt - tools)
     cached = stated(source, "cachedContentTokenCount") or 0
-    audio = _audio(source, "promptTokensDetails") + _audio(source, "toolUsePromptTokensDetails")
+    audio = _modal(source, "promptTokensDetails", "AUDIO") + _modal(source, "toolUsePromptTokensDetails", "AUDIO")
+    spoken = ("candidatesTokensDetails", "responseTokensDetails")
     try:
         return Usage(
             input_tokens=prompt + tools,
@@ -55,8 +56,10 @@ def read(source: Mapping[str, Any], searches: int = 0) -> Usage:
             output_tokens=output,
             reasoning_tokens=thoughts,
             input_audio_tokens=audio,
-            cache_audio_read_tokens=min(_audio(source, "cacheTokensDetails"), cached, audio),
-            output_audio_tokens=_audio(source, "candidatesTokensDetails") + _audio(source, "responseTokensDetails"),
+            cache_audio_read_tokens=min(_modal(source, "cacheTokensDetails", "AUDIO"), cached, audio),
+            output_audio_tokens=sum(_modal(source, details, "AUDIO") for details in spoken),
+            input_text_tokens=_text(source, prompt + tools, "promptTokensDetails", "toolUsePromptTokensDetails"),
+            output_text_tokens=_text(source, written, *spoken, always=draws),
             web_searches=searches,
         )
     except AmountError as fault:
@@ -72,7 +75,9 @@ def given(source: Mapping[str, Any]) -> Usage:
     prompt = stated(source, "promptTokenCount", "totalTokenCount")
     if prompt is None:
         raise UnreadableError("it states no tokens")
-    return Usage(input_tokens=prompt, input_audio_tokens=min(prompt, _audio(source, "promptTokensDetails")))
+    details = "promptTokensDetails"
+    spoken = min(prompt, _modal(source, details, "AUDIO"))
+    return Usage(prompt, input_audio_tokens=spoken, input_text_tokens=_text(source, prompt, details, always=True))
 
 
 def tier(source: Mapping[str, Any]) -> str:
@@ -103,9 +108,19 @@ class Grounding:
         return len(self.queries) or int(self.maps)
 
 
-def _audio(source: Mapping[str, Any], details: str) -> int:
-    return sum(
-        stated(table(part), "tokenCount") or 0
-        for part in rows(source.get(details))
-        if table(part).get("modality") == "AUDIO"
-    )
+def _modal(source: Mapping[str, Any], details: str, *kinds: str) -> int:
+    """The tokens that the details state of some kinds; of all of them where none is named."""
+    parts = [table(part) for part in rows(source.get(details))]
+    return sum(stated(part, "tokenCount") or 0 for part in parts if not kinds or part.get("modality") in kinds)
+
+
+def _text(source: Mapping[str, Any], counted: int, *details: str, always: bool = False) -> int:
+    """How many of these tokens are text: all that the details do not state as something else.
+
+    Pictures have been stated without the text beside them. 0 where there are no details; where they state no pictures
+    or films either, text is told apart only if it has to be (`always`).
+    """
+    everything = sum(_modal(source, name) for name in details)
+    other = everything - sum(_modal(source, name, "TEXT") for name in details)
+    spoken = sum(_modal(source, name, "AUDIO") for name in details)
+    return max(0, counted - other) if everything and (always or other > spoken) else 0

@@ -11,7 +11,9 @@ FREE_PATHS = re.compile(
         chat/completions/[^/]+ |
         threads(?:/[^/]+(?:/messages(?:/[^/]+)?)?)? | assistants(?:/[^/]+)? | organization/.* |
         responses/input_tokens | tokenize | detokenize | tokenize-text | count_tokens | check-api-key |
-        connectors(?:/.*)? | datasets(?:/.*)?
+        connectors(?:/.*)? | datasets(?:/.*)? |
+        realtime/(?:client_secrets | sessions | transcription_sessions | calls/[^/]+/(?:hangup | reject | refer)) |
+        convai/(?:tools | secrets | knowledge-base | agents/create | (?:tools | secrets | agents)/[^/]+)
     )/?$""",
     re.VERBOSE,
 )

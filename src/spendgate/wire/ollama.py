@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spendgate.errors import AmountError
 from spendgate.pricing.usage import Usage
 from spendgate.wire import openai_input, sizing
 from spendgate.wire.cut_short import cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import (
-    UnreadableError,
     inside,
     model_name,
     rows,
@@ -22,6 +20,7 @@ from spendgate.wire.fields import (
     whole,
     word,
 )
+from spendgate.wire.unreadable import unless_unreadable
 
 SPOKEN = re.compile(r"(?:^|/)api/(?P<what>chat|generate|embed|embeddings)/?$")
 
@@ -74,13 +73,13 @@ class OllamaReading:
             self.last = source
 
     def answer(self, complete: bool) -> Answer:  # noqa: ARG002 - its last line says whether it is whole
-        try:
-            given, written = stated(self.last, "prompt_eval_count"), stated(self.last, "eval_count")
-            if given is not None or written is not None:
-                usage = Usage(input_tokens=given or 0, output_tokens=written or 0)
-                return Answer("billed", (Bill(self.asked.provider, self.model or self.asked.model, usage),))
-        except (UnreadableError, AmountError) as fault:
-            return Answer("unread", reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(self._answer)
+
+    def _answer(self) -> Answer:
+        given, written = stated(self.last, "prompt_eval_count"), stated(self.last, "eval_count")
+        if given is not None or written is not None:
+            usage = Usage(input_tokens=given or 0, output_tokens=written or 0)
+            return Answer("billed", (Bill(self.asked.provider, self.model or self.asked.model, usage),))
         if self.error:
             return Answer("held", reason=f"an error came in place of the usage: {self.error}")
         if self.last or not self.asked.streams:

@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from spendgate.wire import openai_usage
 from spendgate.wire.exchange import Answer, Asked, Request
-from spendgate.wire.fields import UnreadableError, inside, table, whole, word
+from spendgate.wire.fields import inside, table, whole, word
+from spendgate.wire.unreadable import unless_unreadable
 
 CREATED = re.compile(r"(?:^|/)(?<!messages/)batches/?$")
 COLLECTED = re.compile(r"(?:^|/)(?<!messages/)batches/(?P<id>[^/]+)(?:/cancel)?/?$")
@@ -72,8 +73,4 @@ class BatchReading:
             return Answer("unread", id=id_, reason="the batch does not name the model that it used")
         if usage.get("total_tokens") == 0 and whole(inside(self.batch, "request_counts", "completed")) == 0:
             return Answer("free", id=id_, reason="none of its requests was answered")
-        try:
-            bill = openai_usage.bill(self.asked, model, usage)
-        except UnreadableError as fault:
-            return Answer("unread", id=id_, reason=f"its usage cannot be read: {fault}")
-        return Answer("billed", (bill,), id=id_)
+        return unless_unreadable(lambda: Answer("billed", (openai_usage.bill(self.asked, model, usage),), id_), id_)

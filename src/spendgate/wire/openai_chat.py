@@ -13,9 +13,14 @@ from urllib.parse import unquote, urlsplit
 from spendgate.wire import hosts, openai_input, openai_usage, sizing
 from spendgate.wire.cut_short import cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Path, Request
-from spendgate.wire.fields import UnreadableError, inside, model_name, rows, show, table, text_bytes, whole, word
+from spendgate.wire.fields import inside, model_name, rows, show, table, text_bytes, whole, word
+from spendgate.wire.unreadable import unless_unreadable
 
 SPOKEN = re.compile(r"(?:^|/)(?:(?P<chat>chat/completions|agents/completions)|(?:fim/)?completions)/?$")
+PARTNER = re.compile(
+    r"/publishers/(?!anthropic/|google/)[^/]+/models/(?P<model>[^/:]+):(?P<verb>(?:r|streamR)awPredict)$"
+)
+"""Where Vertex AI has the models of Mistral and others."""
 DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 
 NEW_CAP = frozenset({"openai", "azure", "groq", "cerebras", "openrouter", "x-ai", "github", "vercel"})
@@ -38,12 +43,13 @@ class Chat:
     name: str = "openai.chat"
 
     def speaks(self, method: str, path: str) -> bool:
-        return method == "POST" and SPOKEN.search(path) is not None
+        return method == "POST" and bool(SPOKEN.search(path) or PARTNER.search(path))
 
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:
         path = urlsplit(request.url).path
-        deployment = DEPLOYMENT.search(path)
-        model, problem = model_name(body.get("model") or (unquote(deployment[1]) if deployment else None))
+        partner = PARTNER.search(path)
+        named = partner or DEPLOYMENT.search(path)
+        model, problem = model_name(body.get("model") or (unquote(named[1]) if named else None))
         if provider == "huggingface" and ":" in model:
             provider = hosts.routed(model.rpartition(":")[2])
         spoken = SPOKEN.search(path)
@@ -57,8 +63,9 @@ class Chat:
             tokens = prompts and prompts[1] + sizing.text(body.get("suffix"))
         cap, most = _cap(provider, is_chat, body)
         flag: Path = ()
-        streams = body.get("stream") is True
-        if streams and provider not in ALWAYS_STATE_USAGE and inside(body, "stream_options", "include_usage") is None:
+        streams = body.get("stream") is True or bool(partner and partner["verb"] == "streamRawPredict")
+        unasked = partner is not None or provider in ALWAYS_STATE_USAGE
+        if streams and not unasked and inside(body, "stream_options", "include_usage") is None:
             flag = ("stream_options", "include_usage")
         return Asked(
             api=self.name,
@@ -168,10 +175,7 @@ class ChatReading:
         return self.done or not self.asked.streams or (bool(self._open) and not any(self._open.values()))
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except UnreadableError as fault:
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete), self.id)
 
     def _answer(self, complete: bool) -> Answer:
         if self.usage:

@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from spendgate.wire import hosts, openai_input, openai_usage
 from spendgate.wire.exchange import Answer, Asked, Request
-from spendgate.wire.fields import UnreadableError, model_name, show, table, word
+from spendgate.wire.fields import model_name, show, table, word
 from spendgate.wire.openai_chat import DEPLOYMENT
+from spendgate.wire.unreadable import unless_unreadable
 
 SPOKEN = re.compile(r"(?:^|/)embeddings/?$")
 EACH_TOKENS = 8
@@ -44,6 +45,13 @@ class Embeddings:
         return UsageReading(asked, provider)
 
 
+def reads_only(api: str, provider: str, body: Mapping[str, Any], tokens: int | None) -> Asked:
+    """A request whose answer writes nothing: an embedding, a ranking, a verdict on a text."""
+    model, problem = model_name(body.get("model"))
+    kind: Any = "unread" if problem else "paid"
+    return Asked(api, provider, model, kind, tokens, max_output_tokens=0, problem=problem)
+
+
 @dataclass(slots=True)
 class UsageReading:
     """Reads answers that are one document with a `usage` in OpenAI's words."""
@@ -61,8 +69,8 @@ class UsageReading:
             return Answer("held", reason=f"an error came in place of the usage: {show(self.seen['error'])}")
         if not isinstance(usage, dict) or not usage:
             return Answer("unread", reason="it does not say what it used")
-        try:
-            bill = openai_usage.bill(self.asked, word(self.seen.get("model")), usage, provider=self.provider)
-        except UnreadableError as fault:
-            return Answer("unread", reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._billed(usage))
+
+    def _billed(self, usage: Mapping[str, Any]) -> Answer:
+        bill = openai_usage.bill(self.asked, word(self.seen.get("model")), usage, provider=self.provider)
         return Answer("billed", (bill,))

@@ -5,7 +5,7 @@ A background response is billed once, when it is collected; until then its answe
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -13,7 +13,6 @@ from spendgate.wire import openai_input, openai_usage, sizing
 from spendgate.wire.cut_short import cut_short
 from spendgate.wire.exchange import Answer, Asked, Bill, Request
 from spendgate.wire.fields import (
-    UnreadableError,
     inside,
     model_name,
     rows,
@@ -25,6 +24,7 @@ from spendgate.wire.fields import (
     word,
 )
 from spendgate.wire.searches import MOST_SEARCHES
+from spendgate.wire.unreadable import unless_unreadable
 
 CREATED = re.compile(r"(?:^|/)responses(?P<compact>/compact)?/?$")
 COLLECTED = re.compile(r"(?:^|/)responses/(?P<id>[^/]+)/?$")
@@ -144,10 +144,7 @@ class ResponsesReading:
             self.thought += size if "reasoning_text" in kind else 0
 
     def answer(self, complete: bool) -> Answer:
-        try:
-            return self._answer(complete)
-        except UnreadableError as fault:
-            return Answer("unread", id=self.id, reason=f"its usage cannot be read: {fault}")
+        return unless_unreadable(lambda: self._answer(complete), self.id)
 
     def _answer(self, complete: bool) -> Answer:
         status, usage = word(self.response.get("status")), self.response.get("usage")
@@ -191,7 +188,8 @@ class ResponsesReading:
         """Images are billed by the model that made them."""
         tools = [table(tool) for tool in rows(self.response.get("tools"))]
         named = (word(tool.get("model")) for tool in tools if tool.get("type") == "image_generation")
-        return openai_usage.bill(self.asked, next((name for name in named if name), IMAGE_MODEL), usage)
+        bill = openai_usage.bill(self.asked, next((name for name in named if name), IMAGE_MODEL), usage)
+        return replace(bill, usage=openai_usage.with_text(bill.usage, usage))
 
 
 def _is_search(item: Mapping[str, Any]) -> bool:

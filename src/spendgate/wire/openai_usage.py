@@ -1,6 +1,7 @@
 """The `usage` of everybody who speaks OpenAI's dialect, and what some of them say that the call cost."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -36,13 +37,14 @@ def bill(
     Raises:
         UnreadableError: it has a count that is none, parts that exceed their whole, or no tokens at all.
     """
-    usage = read(asked.provider, source, searches)
+    name = word(model) or asked.model
+    usage = read(asked.provider, _for_sonar(source) if _is_sonar(asked.provider, name) else source, searches)
     cost = stated_cost(source, usage)
     if not (usage.tokens or usage.web_searches or cost):
         raise UnreadableError("it states no tokens")
     return Bill(
         provider=provider or asked.provider,
-        model=word(model) or asked.model,
+        model=name,
         usage=usage,
         cost=cost,
         batch=asked.batch,
@@ -87,6 +89,19 @@ def read(provider: str, source: Mapping[str, Any], searches: int = 0) -> Usage:
         raise UnreadableError(str(fault)) from None
 
 
+def with_text(usage: Usage, source: Mapping[str, Any]) -> Usage:
+    """The usage of a model that draws, with the tokens told apart that are stated to be text.
+
+    Raises:
+        UnreadableError: a count is none, or parts exceed their whole.
+    """
+    sides = [stated(table(source.get(f"{side}_tokens_details")), "text_tokens") or 0 for side in ("input", "output")]
+    try:
+        return replace(usage, input_text_tokens=sides[0], output_text_tokens=sides[1])
+    except AmountError as fault:
+        raise UnreadableError(str(fault)) from None
+
+
 def _output(
     provider: str, source: Mapping[str, Any], details: Mapping[str, Any], written: int, least: int
 ) -> tuple[int, int]:
@@ -103,10 +118,23 @@ def _output(
     return max(written, least), reasoning or beside
 
 
+def _is_sonar(provider: str, model: str) -> bool:
+    return provider == "perplexity" and "deep-research" not in model
+
+
+def _for_sonar(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The usage without what Perplexity states of every model, and bills for Deep Research alone.
+
+    https://docs.perplexity.ai/docs/getting-started/pricing
+    """
+    return {name: value for name, value in source.items() if name not in {"citation_tokens", "num_search_queries"}}
+
+
 def _searches(source: Mapping[str, Any]) -> int:
-    """Searches of the web that a usage states: Perplexity, Anthropic's way of saying it, OpenRouter."""
+    """Searches that a usage states: Perplexity, xAI's sources of its live search, Anthropic's way, OpenRouter."""
     return max(
         stated(source, "num_search_queries") or 0,
+        stated(source, "num_sources_used") or 0,
         *(
             stated(table(source.get(name)), "web_search_requests") or 0
             for name in ("server_tool_use", "server_tool_use_details")

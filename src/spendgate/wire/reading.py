@@ -21,8 +21,11 @@ from spendgate.wire.exchange import Answer, Asked, Reading, Request
 from spendgate.wire.fields import load, model_name, table
 from spendgate.wire.framing import Framing, framing
 
-MODEL_IN_FORM = re.compile(rb'name="model"\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,400})')
-"""The model of a form with files, such as a transcription's."""
+MODEL_IN_FORM = re.compile(
+    rb'name="model"\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,400})'
+    rb'|name="session"\r?\n(?:[^\r\n]+\r?\n)*\r?\n[^\r\n]{0,9999}?"model"\s*:\s*"([^"\\\r\n]{1,400})"'
+)
+"""The model of a form with files, such as a transcription's, or of a call's session."""
 
 
 def understand(request: Request, default: str = "") -> Asked | None:
@@ -151,10 +154,12 @@ def _by_status(asked: Asked, status: int) -> Answer | None:
 
 
 def _understood(provider: str, request: Request) -> Asked:
-    method, path = request.method.upper(), urlsplit(request.url).path
+    url = urlsplit(request.url)
+    method, path = request.method.upper(), url.path
     api = apis.find(provider, method, path)
     if api is None:
-        if management.is_free(provider, method, path, request.headers.get("upgrade", "")):
+        socket = request.headers.get("upgrade", "") or (url.scheme if url.scheme in {"ws", "wss"} else "")
+        if management.is_free(provider, method, path, socket):
             return Asked("", provider, kind="free")
         problem = f"{method} {_shown(path)} is not known"
         return Asked("", provider, _named(request), kind="unread", problem=problem)
@@ -179,7 +184,7 @@ def _named(request: Request) -> str:
     """The model that a body names which is not understood otherwise; empty where it names none."""
     form = MODEL_IN_FORM.search(request.body)
     if form:
-        return model_name(form[1].decode("utf-8", "replace"))[0]
+        return model_name((form[1] or form[2]).decode("utf-8", "replace"))[0]
     if not request.body.lstrip().startswith(b"{"):
         return ""
     try:

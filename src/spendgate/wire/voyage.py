@@ -6,8 +6,8 @@ from typing import Any
 
 from spendgate.wire import sizing
 from spendgate.wire.exchange import Answer, Asked, Request
-from spendgate.wire.fields import inside, model_name, rows, table
-from spendgate.wire.openai_embeddings import EACH_TOKENS, UsageReading
+from spendgate.wire.fields import inside, rows, table
+from spendgate.wire.openai_embeddings import EACH_TOKENS, UsageReading, reads_only
 
 SPOKEN = re.compile(r"(?:^|/)(?P<what>(?:multimodal|contextualized)?embeddings|rerank)/?$")
 
@@ -27,9 +27,7 @@ class Voyage:
         return method == "POST" and SPOKEN.search(path) is not None
 
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - the protocol's
-        model, problem = model_name(body.get("model"))
-        kind: Any = "unread" if problem else "paid"
-        return Asked(self.name, provider, model, kind, _tokens(body), max_output_tokens=0, problem=problem)
+        return reads_only(self.name, provider, body, _tokens(body))
 
     def reading(self, asked: Asked, headers: Mapping[str, str]) -> "VoyageReading":  # noqa: ARG002 - the protocol's
         return VoyageReading(asked)

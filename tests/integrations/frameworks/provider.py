@@ -37,6 +37,7 @@ class Provider:
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     statuses: list[int | str] = field(default_factory=list)
     states_usage: bool = True
+    collected: list[str] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,6 +61,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
+
+    def do_GET(self) -> None:
+        """Hands out a response that was made in the background."""
+        self.provider.collected.append(self.path)
+        self._json(200, response("gpt-4o-mini", "completed", self.provider.states_usage))
 
     def do_POST(self) -> None:
         """Answers as the script says."""
@@ -95,6 +101,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.endswith("/messages"):
             return claude(model, [{"type": "text", "text": "hello"}], CLAUDE_USAGE, "end_turn")
         if self.path.endswith("/responses"):
+            if body.get("background"):
+                return response(model, "queued", usage) | {"background": True}
             return response(model, "completed", usage)
         message = {"role": "assistant", "content": "hello"}
         choices = [{"index": 0, "finish_reason": "stop", "message": message}]
@@ -206,12 +214,17 @@ def response_events(model: str, usage: bool) -> Iterator[tuple[str, Any]]:
         yield event["type"], {**event, "sequence_number": number}
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Clients that go away are part of the tests."""
+
+
 @contextmanager
 def serving() -> Iterator[Provider]:
     """A provider that listens until the block is left."""
     provider = Provider()
     handler = type("Handler", (Handler,), {"provider": provider})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -1,0 +1,1 @@
+"""Caches in front of paid calls: keys that repeat when their input does."""

@@ -1,0 +1,165 @@
+"""`cachetools`: the cache given is watched itself, and so is what its decorators have decorated with one.
+
+Its class becomes one derived from its class, so a decorator that has the cache already, and a lock around it, work as
+before. What one of its methods does by calling another is counted once: for as long as it does, the class is its own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from cachetools import Cache
+
+from spendgate.caches.adapters.derived import derived, watched_in_place
+from spendgate.caches.adapters.mapping import watch as watch_mapping
+from spendgate.caches.loading import NOTHING, open_loads
+from spendgate.caches.monitor import CacheMonitor
+
+_size: Callable[[Any], int] = vars(Cache)["currsize"].fget
+"""Asks a cache for its size without letting go of what has expired."""
+
+
+def watcher(cache: object) -> Callable[[CacheMonitor, Any], Any] | None:
+    """What watches it; None where it has no cache."""
+    if isinstance(cache, Cache):
+        return watch
+    return watch_function if hasattr(cache, "cache") and callable(cache) else None
+
+
+def watch(monitor: CacheMonitor, cache: Any) -> Any:
+    """The cache itself, watched from now on."""
+    watched_in_place(monitor, cache, _watched)
+    monitor.capacity = int(cache.maxsize) if cache.maxsize < 1 << 62 else 0
+    monitor.size = int(_size(cache))
+    return cache
+
+
+def watch_function(monitor: CacheMonitor, function: Any) -> Any:
+    """The decorated function itself: its cache is watched from now on.
+
+    Raises:
+        TypeError: its cache is a mapping that nothing can be put in the place of.
+    """
+    cache = function.cache
+    if isinstance(cache, Cache):
+        watch(monitor, cache)
+        return function
+    try:
+        function.cache = watch_mapping(monitor, cache)
+    except AttributeError:
+        raise TypeError(
+            f"the {type(cache).__name__} behind {function!r} cannot be watched from here: hand its decorator a watched "
+            "one, such as gate.watch_cache(name, {})"
+        ) from None
+    return function
+
+
+def _watched(monitor: CacheMonitor, bare: Any) -> type:
+    if bare.__missing__ is Cache.__missing__:
+        return derived(monitor, bare, {**_lookups(monitor, bare), **_changes(monitor, bare)})
+    return derived(monitor, bare, {**_lookups(monitor, bare), **_computed(monitor, bare), **_changes(monitor, bare)})
+
+
+def _as_bare(bare: Any, cache: Any, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Runs one of its methods while its class is its own."""
+    kind = type(cache)
+    cache.__class__ = bare
+    try:
+        return method(cache, *args, **kwargs)
+    finally:
+        cache.__class__ = kind
+
+
+def _item(monitor: CacheMonitor, bare: Any) -> Callable[[Any, object], Any]:
+    """What looks an item up. What a hit runs through is written out: a call takes as long again."""
+    hits, mask, look = monitor.hits.add, monitor.mask, monitor.look
+    loads, counted, look_up = open_loads.get, monitor.counted, bare.__getitem__
+
+    def __getitem__(self: Any, key: object) -> Any:
+        try:
+            value = look_up(self, key)
+        except Exception as fault:
+            if not isinstance(fault, KeyError):
+                monitor.error()
+            raise
+        if not (loads() and counted(key)):
+            hits()
+            if not hash(key) & mask[0]:
+                look(key, True)
+        return value
+
+    return __getitem__
+
+
+def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
+    def __missing__(self: Any, key: object) -> Any:
+        monitor.miss(key)
+        return bare.__missing__(self, key)
+
+    def get(self: Any, key: object, default: Any = None) -> Any:
+        try:
+            value = _as_bare(bare, self, bare.get, key, NOTHING)
+        except Exception:
+            monitor.error()
+            raise
+        if value is NOTHING:
+            monitor.miss(key)
+            return default
+        monitor.hit(key)
+        return value
+
+    def __contains__(self: Any, key: object) -> bool:
+        found: bool = bare.__contains__(self, key)
+        monitor.asked(key, found)
+        return found
+
+    item = _item(monitor, bare)
+    return {"__getitem__": item, "__missing__": __missing__, "get": get, "__contains__": __contains__}
+
+
+def _computed(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
+    """For a class that computes what it does not have: that is the load."""
+
+    def __getitem__(self: Any, key: object) -> Any:
+        if _as_bare(bare, self, bare.__contains__, key):
+            value = bare.__getitem__(self, key)
+            monitor.hit(key)
+            return value
+        with monitor.load(key):
+            return bare.__getitem__(self, key)
+
+    return {"__getitem__": __getitem__, "__missing__": bare.__missing__}
+
+
+def _changes(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
+    def __setitem__(self: Any, key: object, value: Any) -> None:
+        try:
+            bare.__setitem__(self, key, value)
+        except Exception:
+            monitor.error()
+            monitor.loaded()
+            raise
+        monitor.set(key)
+        monitor.size = int(_size(self))
+
+    def setdefault(self: Any, key: object, default: Any = None) -> Any:
+        had = bare.__contains__(self, key)
+        before = _size(self)
+        value = _as_bare(bare, self, bare.setdefault, key, default)
+        monitor.loaded() if had else monitor.set(key)
+        monitor.size = int(_size(self))
+        monitor.evict(0 if had else max(before + 1 - monitor.size, 0))
+        return value
+
+    def popitem(self: Any) -> Any:
+        found = _as_bare(bare, self, bare.popitem)
+        monitor.evict()
+        return found
+
+    def pop(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return _as_bare(bare, self, bare.pop, *args, **kwargs)
+
+    def clear(self: Any) -> None:
+        _as_bare(bare, self, bare.clear)
+        monitor.size = 0
+
+    return {"__setitem__": __setitem__, "setdefault": setdefault, "popitem": popitem, "pop": pop, "clear": clear}

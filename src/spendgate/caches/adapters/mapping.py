@@ -1,0 +1,205 @@
+"""`dict` and other mappings: a proxy around the one given. Both share the contents, and both may be used.
+
+Lookups are `[key]`, `get` and `in`. `setdefault`, `pop` and `update` are none: who calls `setdefault` has the value at
+hand. `popitem` is how a mapping makes room, so it counts as an eviction.
+"""
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from wrapt import ObjectProxy
+
+from spendgate.caches.loading import NOTHING, open_loads, put
+from spendgate.caches.monitor import CacheMonitor
+from spendgate.clock import monotonic_ns
+
+
+def watch(monitor: CacheMonitor, cache: Any) -> Any:
+    """A proxy of the mapping that counts; the mapping stays as it is."""
+    kind = type(cache)
+    if getattr(kind, "_self_monitor", None) is monitor:
+        return cache
+    computes = hasattr(kind, "__missing__")
+    make = _of_dict if kind.__getitem__ is dict.__getitem__ and kind.get is dict.get and not computes else _of_mapping
+    return monitor.kind(make, lambda: make(monitor))(cache)
+
+
+if TYPE_CHECKING:
+    _Proxy = ObjectProxy[Any]
+else:
+    _Proxy = ObjectProxy  # older ones cannot be subscribed
+
+
+class _Watched(_Proxy):
+    """What all of them do; subclasses look things up."""
+
+    _self_monitor: CacheMonitor
+    """Of the class: a name like this one is not the mapping's."""
+
+    def __contains__(self, key: object) -> bool:
+        monitor = self._self_monitor
+        try:
+            found = key in self.__wrapped__
+        except Exception:
+            monitor.error()
+            raise
+        monitor.asked(key, found)
+        return found
+
+    def __setitem__(self, key: object, value: object) -> None:
+        monitor, cache = self._self_monitor, self.__wrapped__
+        try:
+            cache[key] = value
+        except Exception:
+            monitor.error()
+            monitor.loaded()
+            raise
+        monitor.set(key)
+        monitor.size = len(cache)
+
+    def __delitem__(self, key: object) -> None:
+        del self.__wrapped__[key]
+        self._self_monitor.size = len(self.__wrapped__)
+
+    def setdefault(self, key: object, default: object = None) -> Any:
+        monitor, cache = self._self_monitor, self.__wrapped__
+        before = len(cache)
+        value = cache.setdefault(key, default)
+        if len(cache) != before:
+            monitor.set(key)
+        monitor.size = len(cache)
+        return value
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        self.__wrapped__.update(*args, **kwargs)
+        self._self_monitor.set()
+        self._self_monitor.size = len(self.__wrapped__)
+
+    def popitem(self, *args: Any, **kwargs: Any) -> Any:
+        found = self.__wrapped__.popitem(*args, **kwargs)
+        self._self_monitor.evict()
+        self._self_monitor.size = len(self.__wrapped__)
+        return found
+
+    def __ior__(self, other: Any) -> Any:
+        self.__wrapped__ |= other
+        self._self_monitor.set()
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+    def __reduce__(self) -> Any:
+        return self.__wrapped__.__reduce__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
+
+
+def _of_dict(monitor: CacheMonitor) -> type:
+    """A proxy for dictionaries. What a monitor does for hits and misses is written out: a call takes as long again."""
+
+    class WatchedDict(_Watched):
+        _self_monitor = monitor
+        __getitem__ = _item(monitor)
+        get = _get(monitor)
+
+    return WatchedDict
+
+
+def _item(monitor: CacheMonitor) -> Any:
+    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
+    loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
+
+    def __getitem__(self: Any, key: object) -> Any:
+        try:
+            value = find(self.__wrapped__, key, NOTHING)
+        except Exception:
+            monitor.error()
+            raise
+        if value is NOTHING:
+            misses()
+            if not hash(key) & mask[0]:
+                look(key, False)
+            if (found := loads()) is None or found[0] is monitor:
+                begin([monitor, now(), 0, NOTHING, ""])
+            else:
+                put(found, monitor, [monitor, now(), 0, NOTHING, ""])
+            raise KeyError(key)
+        if not (loads() and counted(key)):
+            hits()
+            if not hash(key) & mask[0]:
+                look(key, True)
+        return value
+
+    return __getitem__
+
+
+def _get(monitor: CacheMonitor) -> Any:
+    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
+    loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
+
+    def get(self: Any, key: object, default: object = None, /) -> Any:
+        try:
+            value = find(self.__wrapped__, key, NOTHING)
+        except Exception:
+            monitor.error()
+            raise
+        if value is NOTHING:
+            misses()
+            if not hash(key) & mask[0]:
+                look(key, False)
+            if (found := loads()) is None or found[0] is monitor:
+                begin([monitor, now(), 0, NOTHING, ""])
+            else:
+                put(found, monitor, [monitor, now(), 0, NOTHING, ""])
+            return default
+        if not (loads() and counted(key)):
+            hits()
+            if not hash(key) & mask[0]:
+                look(key, True)
+        return value
+
+    return get
+
+
+def _of_mapping(monitor: CacheMonitor) -> type:
+    """A proxy for any other mapping: it is asked as its caller asks. What it computes for a missing key is a load."""
+
+    class WatchedMapping(_Watched):
+        _self_monitor = monitor
+
+        def __getitem__(self, key: object) -> Any:
+            cache = self.__wrapped__
+            try:
+                if hasattr(type(cache), "__missing__") and key not in cache:
+                    with monitor.load(key):
+                        return cache[key]
+                value = cache[key]
+            except KeyError:
+                monitor.miss(key)
+                raise
+            except Exception:
+                monitor.error()
+                raise
+            monitor.hit(key)
+            return value
+
+        def get(self, key: object, *default: Any, **named: Any) -> Any:
+            cache = self.__wrapped__
+            try:
+                found = key in cache
+                value = cache.get(key, *default, **named)
+            except Exception:
+                monitor.error()
+                raise
+            (monitor.hit if found else monitor.miss)(key)
+            return value
+
+    return WatchedMapping

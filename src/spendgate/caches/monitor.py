@@ -1,0 +1,254 @@
+"""Counts what one cache does, at a fraction of a microsecond a lookup.
+
+Nothing is written here: `flushing` takes the counts every few seconds. Keys are never kept: some are handed to `churn`,
+which keeps shapes and hashes.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from spendgate.cacheminutes import CacheMinute
+from spendgate.caches.loading import BEGUN, COUNTED, ENDED, KEY, LAST, NOTHING, USD, Load, every, of, open_loads, put
+from spendgate.caches.tally import Tally
+from spendgate.clock import monotonic_ns
+from spendgate.ledger import Entry
+
+if TYPE_CHECKING:
+    from spendgate.caches.flushing import CacheBook
+
+FOLDED = 30
+"""How many minutes are kept apart while the ledger is away; older ones are added together."""
+
+Measure = Callable[[], tuple[int, int]]
+
+
+class Looks(Protocol):
+    """What looks at keys: at those whose hash has no bit in common with `mask`."""
+
+    mask: int
+
+    def look(self, key: object, at: int, hit: bool | None = None) -> None:
+        """Takes a key that was looked up at an instant."""
+
+
+class CacheMonitor:
+    """What one cache does, counted for one service and version. Threads, tasks and forked children may share it.
+
+    `hit`, `miss`, `set`, `evict` and `error` say what happened; `gate.watch_cache` calls them for you. What goes wrong
+    in here never reaches the cache. Nothing is lost between threads.
+
+    Args:
+        name: the cache's name in the ledger. Several caches may share one.
+        service: for whom it is asked.
+        version: of the program.
+        miss_usd: nano-dollars that each miss costs; without it, what the gate's own calls cost while a miss loads.
+        churn: is handed keys, now and then, in whatever thread asked for them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        service: str = "",
+        version: str = "",
+        miss_usd: int | None = None,
+        churn: Looks | None = None,
+    ) -> None:
+        self.name = name
+        self.service = service
+        self.version = version
+        self.miss_usd = miss_usd
+        self.churn = churn
+        self.size = 0
+        self.capacity = 0
+        self.book: CacheBook | None = None
+        """What the counts are taken for; it knows the time, and wakes the thread that takes them."""
+        self.is_shared = False
+        """Whether other processes ask the same cache, so that it is not empty when this one begins."""
+        self.measures: list[Measure] = []
+        """Asked at each flush for hits and evictions that were counted elsewhere since the last time."""
+        self.hits, self.misses, self.sets, self.evictions, self.errors, self.mistaken = (Tally() for _ in range(6))
+        self.mask = [0]
+        """Which keys are looked at: those whose hash has none of these bits."""
+        self._kinds: dict[object, type] = {}
+        self._taken = [0] * 7
+        self._pending: dict[int, CacheMinute] = {}
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._guard = threading.Lock()
+        self._load_us = self._paid = 0
+
+    def forked(self) -> None:
+        """In a forked child: what the parent has counted and not written, the parent writes."""
+        self._begin_anew()
+        self._pending.clear()
+        for measure in self.measures:
+            measure()
+        self._taken = self._totals()
+        self.mask[0] = 0
+
+    def kind(self, of: object, make: Callable[[], type]) -> type:
+        """The class of the watched caches of some kind, made when it is needed."""
+        if of not in self._kinds:
+            self._kinds[of] = make()
+        return self._kinds[of]
+
+    def hit(self, key: object = NOTHING) -> None:
+        """The cache had what was asked for."""
+        if open_loads.get() and self.counted(key):
+            return
+        self.hits.add()
+        self.seen(key, hit=True)
+
+    def miss(self, key: object = NOTHING) -> None:
+        """The cache did not have it: what comes until `set` is the load, in this thread or task."""
+        self.misses.add()
+        self.seen(key, hit=False)
+        put(open_loads.get(), self, [self, monotonic_ns(), 0, NOTHING, ""])
+
+    def set(self, key: object = NOTHING) -> None:  # noqa: ARG002 - it is the cache that is loaded, whatever the key
+        """Something was stored: what was loading here has ended."""
+        self.sets.add()
+        if open_loads.get():
+            self.loaded()
+
+    def evict(self, count: int = 1) -> None:
+        """The cache let go of something to make room."""
+        for _ in range(count):
+            self.evictions.add()
+
+    def error(self) -> None:
+        """The cache failed: neither hit nor miss."""
+        self.errors.add()
+
+    def asked(self, key: object, found: bool) -> None:
+        """Somebody asked whether a key is there: a lookup, and the same one if he asks for the value next."""
+        (self.hits if found else self.misses).add()
+        self.seen(key, hit=found)
+        loads = open_loads.get()
+        load = [self, COUNTED if found else monotonic_ns(), 0, key, ""]
+        if loads is None or loads[0] is self:
+            open_loads.set(load)
+        else:
+            put(loads, self, load)
+
+    def counted(self, key: object) -> bool:
+        """Whether the lookup of a key was counted when somebody asked for its presence, a moment ago."""
+        loads = open_loads.get()
+        load = of(loads, self)
+        if load is None or load[BEGUN] != COUNTED:
+            return False
+        put(loads, self, None)
+        return load[KEY] is key or bool(load[KEY] == key)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a lookup of this cache has missed here, and nothing was stored since."""
+        load = of(open_loads.get(), self)
+        return load is not None and load[BEGUN] >= 0
+
+    def found_after_all(self, key: object = NOTHING) -> None:
+        """The last lookup here was no miss: what was found looked like nothing."""
+        self.mistaken.add()
+        put(open_loads.get(), self, None)
+        self.hit(key)
+
+    def loaded(self) -> None:
+        """Ends what is loading here for this cache, if anything is."""
+        loads = open_loads.get()
+        load = of(loads, self)
+        if load is not None and load[BEGUN] >= 0:
+            self._end(load)
+            put(loads, self, None if load[KEY] is NOTHING else [self, COUNTED, 0, load[KEY], ""])
+
+    @contextmanager
+    def load(self, key: object = NOTHING) -> Iterator[None]:
+        """A block that loads what was not in the cache: a miss, timed, with all that is paid for inside."""
+        self.misses.add()
+        self.seen(key, hit=False)
+        load: Load = [self, monotonic_ns(), 0, NOTHING, ""]
+        before = open_loads.get()
+        open_loads.set((*every(before), load))
+        try:
+            yield
+        finally:
+            self._end(load)
+            open_loads.set(before)
+
+    def _end(self, load: Load) -> None:
+        with self._guard:
+            self._load_us += (monotonic_ns() - load[BEGUN]) // 1000
+            self._paid += load[USD]
+            load[BEGUN] = ENDED
+
+    def paid(self, load: Load, entry: Entry) -> None:
+        """A call that was made for one of this cache's loads has ended; the same entry twice is once."""
+        with self._guard:
+            if load[BEGUN] == COUNTED or load[LAST] == entry.id:
+                return
+            load[LAST] = entry.id
+            if load[BEGUN] == ENDED:
+                self._paid += entry.weight.usd
+            else:
+                load[USD] += entry.weight.usd
+
+    def seen(self, key: object, hit: bool) -> None:
+        """Looks at a key, if it is one of those that are looked at; one that has no hash is."""
+        try:
+            passes = hash(key) & self.mask[0]
+        except Exception:  # noqa: BLE001 - a key may do anything
+            passes = 0
+        if not passes and key is not NOTHING:
+            self.look(key, hit)
+
+    def look(self, key: object, hit: bool) -> None:
+        """Hands a key to `churn`, which says which ones are looked at from now on."""
+        with suppress(Exception):  # a key may do anything
+            if self.book is not None:
+                self.book.wake()
+                if self.churn is not None:
+                    self.churn.look(key, self.book.clock.now(), hit)
+        self.mask[0] = self.churn.mask if self.churn is not None else -1
+
+    def _totals(self) -> list[int]:
+        mistaken = self.mistaken.total()
+        counted = [one.total() for one in (self.hits, self.misses, self.sets, self.evictions, self.errors)]
+        counted[1] -= mistaken
+        with self._guard:
+            return [*counted, self._load_us, self._paid]
+
+    def take(self, minute_at: int) -> None:
+        """Adds what was counted since the last time to a minute. One thread at a time."""
+        extra = [measure() for measure in self.measures]
+        now = self._totals()
+        hits, misses, sets, evictions, errors, load_us, paid = (a - b for a, b in zip(now, self._taken, strict=True))
+        self._taken = now
+        self.mask[0] = self.churn.mask if self.churn is not None else -1
+        hits += sum(one for one, _ in extra)
+        evictions += sum(one for _, one in extra)
+        cost = paid if self.miss_usd is None else misses * self.miss_usd
+        counts = (hits, misses, sets, evictions, errors, load_us, cost)
+        if any(counts):
+            minute = CacheMinute(self.name, self.service, self.version, minute_at, *counts, self.size, self.capacity)
+            known = self._pending.get(minute_at)
+            self._pending[minute_at] = known.plus(minute) if known else minute
+            self._fold()
+
+    def _fold(self) -> None:
+        while len(self._pending) > FOLDED:
+            oldest, second = sorted(self._pending)[:2]
+            both = self._pending.pop(oldest).plus(self._pending[second])
+            self._pending[second] = replace(both, minute_at=second)
+
+    @property
+    def pending(self) -> list[CacheMinute]:
+        """What was taken and is not in the ledger yet."""
+        return list(self._pending.values())
+
+    def written(self) -> None:
+        """What was pending is in the ledger."""
+        self._pending.clear()

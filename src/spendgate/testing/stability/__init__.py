@@ -1,0 +1,1 @@
+"""Tests of cache keys: does the same input give the same key, wherever and whenever it is asked for?"""
