@@ -47,7 +47,6 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.money import Amount, decimal, quantity, usd
-from spendgate.noticing import FindingDesk
 from spendgate.once import OnceDesk
 from spendgate.paying import paid
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
@@ -84,7 +83,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate(EscalationDesk, OnceDesk, FindingDesk, CacheDesk):
+class Gate(EscalationDesk, OnceDesk, CacheDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
