@@ -1,7 +1,7 @@
 """From counts to findings: after each flush, what the ledger knows of a cache is held against its own past.
 
 Keys that cannot repeat, and a cache that is too small, are seen by each process for itself. Misses and silence are
-judged over all processes together, by whoever comes first each minute: what is known of the past is in the ledger, so a
+judged over all processes together, by one of them, until it is gone: what is known of the past is in the ledger, so a
 restart forgets nothing.
 """
 
@@ -28,6 +28,8 @@ SETTLES_AFTER = 5 * SECOND
 """How long after its end a minute is complete: all processes have flushed by then."""
 UNCONFIRMED = 10 * MINUTE
 """After so long a finding that only the processes themselves can see ends, when none of them has seen it."""
+TAKES_OVER = 3 * MINUTE
+"""After so long without a judgement of its past another process takes a cache over."""
 AHEAD = HOUR
 """A cache that was judged so far ahead of now was so by a clock that has been set back since."""
 NEVER = 1 << 62
@@ -85,6 +87,8 @@ class _Ours:
         self._desk = desk
         self._monitor = monitor
         self._evictions = Evictions()
+        self._past: _Past | None = None
+        self._past_at = 0
         self._is_new = True
         self._minute_at = minute_of(now_at)
         self._churns = False
@@ -146,13 +150,17 @@ class _Ours:
         since_at = judged_at if judged_at < now_at + AHEAD else minute_at - MINUTE
         if since_at >= minute_at:
             return
-        past = _Past.read(text)
-        if self._is_new and not monitor.is_shared:
-            past.rate.restarted(max(since_at, monitor.begun_at))
-        past.feed(self._minutes(max(since_at, minute_at - LOOKED_BACK), minute_at), since_at, minute_at)
+        past, self._past = self._past, None
+        if past is None or judged_at != self._past_at:
+            if text and 0 <= now_at - judged_at < TAKES_OVER:
+                return
+            past = _Past.read(text)
+        restarted_at = max(since_at, minute_of(monitor.begun_at)) if self._is_new and not monitor.is_shared else NEVER
+        minutes = self._minutes(max(since_at, minute_at - LOOKED_BACK), minute_at)
+        past.feed(minutes, since_at, minute_at, restarted_at)
         if not store.put_cache_past(monitor.name, monitor.service, judged_at, minute_at, past.text()):
             return
-        self._is_new = False
+        self._past, self._past_at, self._is_new = past, minute_at, False
         missed, silent = past.rate.episode, past.rhythm.silence
         if missed is not None and not churns and self._running("churn") is None:
             usd = sum(one.miss_usd for one in self._minutes(missed.began_at, now_at))
@@ -230,8 +238,11 @@ class _Past:
         """All of it, to be written down."""
         return json.dumps({"rate": self.rate.to_json(), "rhythm": self.rhythm.to_json()})
 
-    def feed(self, minutes: list[CacheMinute], since_at: int, until_at: int) -> None:
-        """Takes what happened in a stretch of time; minutes without lookups, too, where a program was there."""
+    def feed(self, minutes: list[CacheMinute], since_at: int, until_at: int, restarted_at: int) -> None:
+        """Takes what happened in a stretch of time; minutes without lookups, too, where a program was there.
+
+        The cache was empty at `restarted_at`.
+        """
         sums: dict[int, tuple[int, int]] = {}
         for one in minutes:
             hits, misses = sums.get(one.minute_at, (0, 0))
@@ -239,6 +250,9 @@ class _Past:
         if 0 < until_at - since_at <= ZEROS:
             sums = {at: sums.get(at, (0, 0)) for at in range(minute_of(since_at), until_at, MINUTE)}
         for at, (hits, misses) in sorted(sums.items()):
+            if at >= restarted_at:
+                self.rate.restarted(restarted_at)
+                restarted_at = NEVER
             self.rate.feed(at, hits, misses)
             self.rhythm.feed(at, hits + misses)
 
