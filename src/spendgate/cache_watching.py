@@ -5,11 +5,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from spendgate.call import Call
-from spendgate.clock import Clock
 from spendgate.errors import AmountError, PriceError
 from spendgate.estimating import estimate
-from spendgate.ledger import Store
 from spendgate.money import Amount, nanos
+from spendgate.noticing import FindingDesk
 from spendgate.stating import Ask
 
 if TYPE_CHECKING:
@@ -21,11 +20,9 @@ C = TypeVar("C")
 _first = threading.Lock()
 
 
-class CacheDesk:
+class CacheDesk(FindingDesk):
     """The gate, as far as caches go."""
 
-    store: Store
-    clock: Clock
     prices: "PriceBook"
     mode: str
     service: str
@@ -87,11 +84,13 @@ class CacheDesk:
 
     def _cache_book(self) -> "CacheBook":
         from spendgate.caches.flushing import CacheBook
+        from spendgate.caches.judging import CacheJudge
         from spendgate.caches.loading import MissCosts
 
         with _first:
             if self._caches is None:
                 self._caches = CacheBook(self.store, self.clock, is_off=self.mode == "off")
+                self._caches.after = CacheJudge(self).judge
                 self.listeners = (*self.listeners, MissCosts())
             return self._caches
 

@@ -87,3 +87,9 @@ class CacheStore(Protocol):
 
     def cache_minutes(self, since_at: int, until_at: int, cache: str = "") -> list[CacheMinute]:
         """The minutes that begin in a stretch of time, oldest first, of one cache or of all."""
+
+    def cache_past(self, cache: str, service: str) -> tuple[int, str]:
+        """Up to which instant a cache was judged, and what is known of its past; 0 and nothing where it never was."""
+
+    def put_cache_past(self, cache: str, service: str, before_at: int, judged_at: int, past: str) -> bool:
+        """Writes down what is known of a cache's past, unless somebody else has judged it since `before_at`."""

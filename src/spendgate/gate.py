@@ -37,7 +37,6 @@ from spendgate.ledger import (
     Weight,
 )
 from spendgate.money import Amount, decimal, quantity, usd
-from spendgate.noticing import FindingDesk
 from spendgate.once import OnceDesk
 from spendgate.policies import Services
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
@@ -73,7 +72,7 @@ class Listener(Protocol):
         """No more will come."""
 
 
-class Gate(CallDesk, OnceDesk, FindingDesk, CacheDesk):
+class Gate(CallDesk, OnceDesk, CacheDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.

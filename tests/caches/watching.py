@@ -13,7 +13,7 @@ from spendgate.pricing.book import PriceBook
 from spendgate.stores.memory import MemoryStore
 from spendgate.testing import FakeClock
 
-NOON_AT = 1_795_000_020_000_000
+NOON_AT = 1_795_000_040_000_000
 CONFIG = """
 [prices."clearbit.enrich"]
 per_call = "0.004"

@@ -25,7 +25,7 @@ FLUSH_S = 2.0
 EXIT_S = 5.0
 """How long the end of a program waits for a flush under way."""
 
-After = Callable[[list[CacheMinute], int], object]
+After = Callable[[list[CacheMonitor], int], object]
 
 
 class CacheBook:
@@ -38,7 +38,7 @@ class CacheBook:
         self.store = store
         self.clock = clock
         self.after: After | None = None
-        """Told, after each flush, what was written and when; it may look for findings."""
+        """Called after each flush, with the monitors and the instant; it looks for findings."""
         self._monitors: dict[tuple[str, str], CacheMonitor] = {}
         self._is_away = False
         self._is_closed = is_off
@@ -65,7 +65,7 @@ class CacheBook:
             found = self._monitors.get((name, service))
             if found is None:
                 found = self._monitors[name, service] = make()
-                found.book = self
+                found.book, found.begun_at = self, self.clock.now()
         self.wake()
         return found
 
@@ -92,7 +92,7 @@ class CacheBook:
             for monitor in self.monitors():
                 monitor.written()
             if self.after is not None:
-                self.after(written, now_at)
+                self.after(self.monitors(), now_at)
 
     def _write(self, minutes: Iterable[CacheMinute], now_at: int) -> bool:
         try:

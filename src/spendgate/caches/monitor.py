@@ -66,6 +66,8 @@ class CacheMonitor:
         self.capacity = 0
         self.book: CacheBook | None = None
         """What the counts are taken for; it knows the time, and wakes the thread that takes them."""
+        self.begun_at = 0
+        """Since when it counts."""
         self.is_shared = False
         """Whether other processes ask the same cache, so that it is not empty when this one begins."""
         self.measures: list[Measure] = []
@@ -75,6 +77,8 @@ class CacheMonitor:
         """Which keys are looked at: those whose hash has none of these bits."""
         self._kinds: dict[object, type] = {}
         self._taken = [0] * 7
+        self._sums = [0, 0, 0]
+        self._judged = [0, 0, 0]
         self._pending: dict[int, CacheMinute] = {}
         self._begin_anew()
 
@@ -232,11 +236,18 @@ class CacheMonitor:
         evictions += sum(one for _, one in extra)
         cost = paid if self.miss_usd is None else misses * self.miss_usd
         counts = (hits, misses, sets, evictions, errors, load_us, cost)
+        self._sums = [a + b for a, b in zip(self._sums, (hits, misses, evictions), strict=True)]
         if any(counts):
             minute = CacheMinute(self.name, self.service, self.version, minute_at, *counts, self.size, self.capacity)
             known = self._pending.get(minute_at)
             self._pending[minute_at] = known.plus(minute) if known else minute
             self._fold()
+
+    def since_last_asked(self) -> tuple[int, int, int]:
+        """Hits, misses and evictions that were taken since this was last asked."""
+        hits, misses, evictions = (a - b for a, b in zip(self._sums, self._judged, strict=True))
+        self._judged = list(self._sums)
+        return hits, misses, evictions
 
     def _fold(self) -> None:
         while len(self._pending) > FOLDED:

@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Look": {
         "status": Entry("spendgate.cli.status:status", "how every limit stands: spent, held, left, when it frees"),
         "report": Entry("spendgate.cli.report:report", "what was spent, by service, model, resource, task or day"),
+        "caches": Entry("spendgate.cli.caches:caches", "what the watched caches did, and what their misses cost"),
         "replay": Entry("spendgate.cli.replay:replay", "what these limits would have done to a recorded log"),
         "prices": Entry("spendgate.cli.prices:prices", "what a call costs, and what has no exact price"),
     },

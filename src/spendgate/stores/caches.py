@@ -36,3 +36,18 @@ class CacheKeeping:
     def cache_minutes(self, since_at: int, until_at: int, cache: str = "") -> list[CacheMinute]:
         """The minutes that begin in a stretch of time, oldest first, of one cache or of all."""
         return self._read(lambda tables: tables.cache_minutes(since_at, until_at, cache))
+
+    def cache_past(self, cache: str, service: str) -> tuple[int, str]:
+        """Up to which instant a cache was judged, and what is known of its past; 0 and nothing where it never was."""
+        return self._read(lambda tables: tables.cache_past(cache, service))
+
+    def put_cache_past(self, cache: str, service: str, before_at: int, judged_at: int, past: str) -> bool:
+        """Writes down what is known of a cache's past, unless somebody else has judged it since `before_at`."""
+
+        def put(tables: Tables) -> bool:
+            if tables.cache_past(cache, service)[0] != before_at:
+                return False
+            tables.put_cache_past(cache, service, judged_at, past)
+            return True
+
+        return self._write(put)

@@ -43,6 +43,7 @@ class MemoryTables(MemoryFindingTables):
         self._tasks: dict[str, TaskTerms] = {}
         self._escalations: dict[int, Escalation] = {}
         self._cache_minutes: dict[tuple[int, str, str, str], CacheMinute] = {}
+        self._cache_pasts: dict[tuple[str, str], tuple[int, str]] = {}
 
     def meta(self) -> Meta:
         return replace(self._meta)
@@ -120,6 +121,12 @@ class MemoryTables(MemoryFindingTables):
     def fold_cache_minutes(self, before_at: int) -> None:
         minutes = [self._cache_minutes.pop(one.key) for one in self.cache_minutes(0, before_at, "")]
         self._cache_minutes |= {day.key: day for day in by_day(minutes)}
+
+    def cache_past(self, cache: str, service: str) -> tuple[int, str]:
+        return self._cache_pasts.get((cache, service), (0, ""))
+
+    def put_cache_past(self, cache: str, service: str, judged_at: int, past: str) -> None:
+        self._cache_pasts[cache, service] = judged_at, past
 
     def entry(self, seq: int) -> Entry | None:
         return self.entries.get(seq)

@@ -36,6 +36,17 @@ class SqliteCacheTables:
         for day in days:
             self.put_cache_minute(day)
 
+    def cache_past(self, cache: str, service: str) -> tuple[int, str]:
+        row = self.run("SELECT * FROM cache_pasts WHERE (cache, service) = (?, ?)", (cache, service)).fetchone()
+        if row is None:
+            return 0, ""
+        judged_at, _, _, past = rows.opened("cache_pasts", row, f"what is known of cache {cache!r}")
+        return judged_at, past
+
+    def put_cache_past(self, cache: str, service: str, judged_at: int, past: str) -> None:
+        row = rows.sealed("cache_pasts", (judged_at, cache, service, past))
+        self.run("INSERT OR REPLACE INTO cache_pasts VALUES (?, ?, ?, ?, ?)", row)
+
 
 def _minute(row: rows.Row) -> CacheMinute:
     minute_at, *numbers, cache, service, version = rows.opened("cache_minutes", row, f"a minute of cache {row[10]!r}")

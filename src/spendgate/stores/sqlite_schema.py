@@ -120,6 +120,10 @@ CREATE TABLE cache_minutes (
     size INTEGER NOT NULL, capacity INTEGER NOT NULL, cache TEXT NOT NULL, service TEXT NOT NULL, version TEXT NOT NULL,
     chk INTEGER NOT NULL, PRIMARY KEY (minute_at, cache, service, version)
 ) WITHOUT ROWID;
+CREATE TABLE cache_pasts (
+    judged_at INTEGER NOT NULL, cache TEXT NOT NULL, service TEXT NOT NULL, past TEXT NOT NULL, chk INTEGER NOT NULL,
+    PRIMARY KEY (cache, service)
+);
 """
 
 MIGRATIONS = (_LEDGER, _HISTORY, _TASKS, _FINDINGS, _CACHES)
@@ -130,7 +134,8 @@ VERSION = len(MIGRATIONS)
 NUMBERS = {
     "meta": 7, "counters": 10, "entries": ENTRY_NUMBERS, "imported": ENTRY_NUMBERS, "actors": 2, "pricings": 2,
     "tariffs": 2, "limit_ids": 1, "limits_versions": 2, "events": 2, "daily": 6,
-    "begun": 1, "tasks": 5, "escalations": 5, "once": 2, "streaks": 6, "findings": 4, "cache_minutes": 10,
+    "begun": 1, "tasks": 5, "escalations": 5, "once": 2, "streaks": 6, "findings": 4,
+    "cache_minutes": 10, "cache_pasts": 1,
 }  # fmt: skip
 """How many numbers a row of a table begins with, before its texts."""
 SUMS = ("buckets", "work")

@@ -133,6 +133,9 @@ class Tables(Protocol):
     def fold_cache_minutes(self, before_at: int) -> None:
         """Sums the minutes before an instant to days."""
 
+    def cache_past(self, cache: str, service: str) -> tuple[int, str]: ...
+    def put_cache_past(self, cache: str, service: str, judged_at: int, past: str) -> None: ...
+
     def seen(self, digest: str) -> tuple[int, int] | None:
         """When something happened, and until when that is remembered; None where it is not known to have happened."""
 

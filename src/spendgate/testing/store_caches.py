@@ -78,3 +78,17 @@ class CacheChecks(StoreSetup):
             assert sums(store) == before
             assert [(one.minute_at, one.size) for one in found[:2]] == [(FIRST_AT, 3), (FIRST_AT + DAY, 6)]
             assert found[-1] == recent
+
+    def test_a_past_is_kept_unless_somebody_was_faster(self, tmp_path: Path) -> None:
+        """What is known of a cache is replaced by whoever judged from where it stood, for each service by itself."""
+        with self.opened(tmp_path) as store:
+            assert store.cache_past("enrichment", "pipeline") == (0, "")
+            assert store.put_cache_past("enrichment", "pipeline", 0, FIRST_AT, '{"a": 1}')
+            assert not store.put_cache_past("enrichment", "pipeline", 0, FIRST_AT + MINUTE, "late")
+            assert store.put_cache_past("enrichment", "", 0, FIRST_AT, "another")
+            with self.again(store) as other:
+                reader = other or store
+                assert reader.cache_past("enrichment", "pipeline") == (FIRST_AT, '{"a": 1}')
+                assert reader.put_cache_past("enrichment", "pipeline", FIRST_AT, FIRST_AT + MINUTE, "x" * 20_000)
+            assert store.cache_past("enrichment", "pipeline") == (FIRST_AT + MINUTE, "x" * 20_000)
+            assert store.cache_past("enrichment", "") == (FIRST_AT, "another")

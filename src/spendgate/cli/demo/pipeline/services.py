@@ -1,4 +1,4 @@
-"""What the pipeline pays for, on loopback: an API that enriches records, and one that sends mails. They keep accounts."""
+"""What the pipeline pays for, on loopback: an API that enriches records and one that sends mails, with accounts."""
 
 import json
 import threading
@@ -7,6 +7,11 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+
+
+def company(record: str) -> str:
+    """What the API says of a record."""
+    return f"Company {record} Ltd"
 
 
 class Services:
@@ -29,7 +34,7 @@ class Services:
             self.mailed[record] += 1
             return {"sent": record}
         self.enriched[record] += 1
-        return {"record": record, "company": f"Company {record} Ltd"}
+        return {"record": record, "company": company(record)}
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,4 +1,4 @@
-"""The first incident in figures: what the pipeline reads each day, what a miss costs, and the key that a deploy changed.
+"""The first incident in figures: what the pipeline reads each day, what a miss costs, and the key that was changed.
 
 8,000 records come a day: 2,400 are new, the others were seen before, and 400 of them come again every hour. Each is
 enriched by an API that is paid by the call, behind a cache that has most of them.
@@ -60,7 +60,7 @@ def after(record: str, at: int) -> str:
 
 
 def day(begins_at: int, known: list[str], one_in: int = 1) -> list[tuple[int, str]]:
-    """(instant, record) of a day's work, in order. The records that are new that day are added to those that are known."""
+    """(instant, record) of a day's work, in order. Records that are new that day are added to those that are known."""
     number = (begins_at - BEGINS_AT) // DAY
     chance = random.Random(number)  # noqa: S311 - nothing secret
     new = [str(number * NEW + one) for one in range(NEW // one_in)]
