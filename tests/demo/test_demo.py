@@ -42,7 +42,16 @@ USD = 1_000_000_000
 
 def play(*arguments: str) -> tuple[dict, str]:
     done = subprocess.run(
-        [sys.executable, "-c", "from spendgate.cli import main; main()", "demo", "--json", *arguments],
+        [
+            sys.executable,
+            "-c",
+            "from spendgate.cli import main; main()",
+            "demo",
+            "--json",
+            "--only",
+            "night",
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         check=False,

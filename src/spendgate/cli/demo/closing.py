@@ -44,7 +44,6 @@ def report(outcomes: Sequence[Outcome], speed: float) -> None:
     for row in CODE.splitlines():
         show("    " + (row if row == KEPT else click.style(row, fg="cyan")))
     show()
-    show(f"In your own project, begin with:  {click.style('spendgate init', bold=True)}")
 
 
 def _row(outcome: Outcome, line: Line) -> list[str]:

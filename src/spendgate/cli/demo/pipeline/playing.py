@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spendgate.cacheminutes import minute_of
+from spendgate.caches.missrate import MissRate
 from spendgate.cli.demo.pipeline import story
 from spendgate.cli.demo.pipeline.program import Key, Pipeline, results_table
 from spendgate.cli.demo.pipeline.services import Client, Services, company
@@ -16,9 +18,10 @@ from spendgate.gate import Gate
 from spendgate.money import nanos
 from spendgate.opening import open as open_gate
 
-FINDINGS = {"churn": "key churn", "misses": "miss rate", "duplicates": "duplicate work"}
+FINDINGS = {"churn": "key churn", "duplicates": "duplicate work"}
+MISSES = "miss rate"
 BUDGET = {"warned": "daily call budget, 80 %", "observed": "daily call budget"}
-WATCHES = (*FINDINGS.values(), *BUDGET.values())
+WATCHES = (*FINDINGS.values(), MISSES, *BUDGET.values())
 """Everything that is meant to notice it."""
 Progress = Callable[[str, float], object]
 
@@ -138,12 +141,13 @@ class Play:
     def after_deploy(self, progress: Progress) -> tuple[list[Noticed], int]:
         """From the deploy on, until everything has noticed it or the day is over; and the number of lookups."""
         noticed: dict[str, Noticed] = {}
+        rate = self._rate()
         with self.running("2026-10-27", story.after) as (gate, pipeline):
             paid = self.usd
             for lookups, (at, record) in enumerate(self.afternoon):
                 if at // MINUTE != self.clock.at // MINUTE:
                     gate.flush_caches()
-                    for by, text in told(gate):
+                    for by, text in (*told(gate), *missed(gate, rate, self.clock.at)):
                         noticed.setdefault(by, Noticed(by, self.clock.at, lookups, self.usd - paid, text))
                     progress("a deploy at 14:00", len(noticed) / len(WATCHES))
                 if len(noticed) == len(WATCHES):
@@ -151,6 +155,15 @@ class Play:
                 self.clock.at = at
                 pipeline.process(record, at)
         return list(noticed.values()), len(self.afternoon)
+
+    def _rate(self) -> MissRate:
+        """What the cache's past says about its misses, for somebody who looks at nothing else."""
+        rate = MissRate()
+        with open_gate(self.config, clock=self.clock, env={}) as gate:
+            for minute in gate.store.cache_minutes(0, story.DEPLOY_AT):
+                rate.feed(minute.minute_at, minute.hits, minute.misses)
+        rate.restarted(story.DEPLOY_AT)
+        return rate
 
     @property
     def usd(self) -> int:
@@ -172,6 +185,14 @@ def told(gate: Gate) -> Iterator[tuple[str, str]]:
     for event in gate.store.events(story.DEPLOY_AT):
         if event.kind in BUDGET:
             yield BUDGET[event.kind], ""
+
+
+def missed(gate: Gate, rate: MissRate, at: int) -> Iterator[tuple[str, str]]:
+    """What the miss rate alone says of the last minute. The gate leaves it out while it knows the reason: churn."""
+    for minute in gate.store.cache_minutes(minute_of(at) - MINUTE, minute_of(at)):
+        rate.feed(minute.minute_at, minute.hits, minute.misses)
+    if rate.episode is not None:
+        yield MISSES, rate.episode.sentence(story.CACHE)
 
 
 def play(folder: Path, progress: Progress) -> Outcome:
