@@ -6,13 +6,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: in `path` below `src/spendgate`, `old` becomes `new`. `caught_by` the model alone, or the tables too."""
+    """A fault: in `path` below `src/spendgate`, `old` becomes `new`.
+
+    `caught_by` the model alone, or the tables too, or the tests of what becomes of refused calls.
+    """
 
     name: str
     path: str
     old: str
     new: str
-    caught_by: Literal["model", "tests"] = "model"
+    caught_by: Literal["model", "tests", "refusals"] = "model"
 
 
 _CHECKED = '        state = after(entry.state, "settle", entry.id)\n'

@@ -21,9 +21,17 @@ TABLES = (
     "tests/stores/test_contract.py",
     "tests/gate/test_tasks.py",
 )
+REFUSALS = (
+    "tests/gate/test_refusing.py",
+    "tests/gate/test_learning.py",
+    "tests/gate/test_telling.py",
+    "tests/wire/test_substituting.py",
+    "tests/integrations/test_metering.py",
+    "tests/integrations/test_fallbacks.py",
+)
 HUNT = [sys.executable, "-m", "tests.mutants.hunt"]
 EXAMPLES = 1000
-PYTEST = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", *TABLES]
+PYTEST = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
 LIMIT_S = 280
 
 
@@ -54,8 +62,9 @@ def plant(fault: Fault, folder: Path) -> Path:
 
 def hunt(fault: Fault, examples: int = EXAMPLES) -> Outcome:
     """Runs what must notice the fault; when it does not, the fault survives."""
-    model, tables = ("the model", [*HUNT, str(examples)], NOTICED), ("the tables", PYTEST, 1)
-    ways = [model] if fault.caught_by == "model" else [tables, model]
+    model, tables = ("the model", [*HUNT, str(examples)], NOTICED), ("the tables", [*PYTEST, *TABLES], 1)
+    refusals = ("the refusals", [*PYTEST, *REFUSALS], 1)
+    ways = {"model": [model], "tests": [tables, model], "refusals": [refusals]}[fault.caught_by]
     with tempfile.TemporaryDirectory(prefix="spendgate-mutant-") as name:
         folder = plant(fault, Path(name))
         for by, command, noticed in ways:
