@@ -1,4 +1,7 @@
-"""Fifty honest key functions, as people write them, and what they are called with. The kit must let every one pass."""
+"""Fifty honest key functions, as people write them, and what they are called with. The kit must let every one pass.
+
+Interpreters import this module again and again, so it imports nothing heavy.
+"""
 
 import dataclasses
 import datetime as dt
@@ -14,8 +17,6 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
-
-from hypothesis import strategies as st
 
 from spendgate import stable_key
 
@@ -291,8 +292,8 @@ CASES = [
     Case(by_attribute, CUSTOMERS),
     Case(of_a_path, [PurePosixPath("a"), PurePosixPath("b/c")]),
     Case(of_an_update, INSTANTS),
-    Case(of_an_epoch, st.integers(0, 2**31)),
+    Case(of_an_epoch, range(0, 2**31, 2**27)),
     Case(functools.partial(a_tuple, "ada"), [1, 2, 3]),
     Case(Keys(), [1, 2]),
-    Case(lambda record_id: f"lambda:{record_id}", st.integers()),
+    Case(lambda record_id: f"lambda:{record_id}", range(20)),
 ]

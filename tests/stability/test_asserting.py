@@ -95,6 +95,22 @@ def test_a_function_that_always_raises_has_no_key() -> None:
         assert_key_stable(broken, [])
 
 
+@pytest.mark.parametrize("key", [None, b"key", "x" * 10_000_000, ("a", 1), 1.5, frozenset({"a", "b"})])
+def test_keys_may_be_anything_that_caches_take(key: object) -> None:
+    """Bytes, None, tuples and ten megabytes are keys as good as any."""
+    allow = {"distinct": "it is one key for all"}
+    assert_key_stable(lambda number: key, [1, 2], allow=allow, fresh=False)
+    with pytest.raises(KeyStabilityError) as caught:
+        assert_key_stable(lambda number: f"{key}:{counting(number)}", [1], fresh=False)
+    assert len(str(caught.value)) < 2000
+
+
+def test_a_key_that_no_dictionary_takes_is_a_finding() -> None:
+    """What cannot be hashed is no key."""
+    with pytest.raises(KeyStabilityError, match=r"unhashable type: 'list'(.|\n)*remedy: give text, or a tuple"):
+        assert_key_stable(lambda number: ["e", number], [1])
+
+
 def test_raising_now_and_then_is_a_finding() -> None:
     """A key that is there one time and not the other is not stable."""
     with pytest.raises(KeyStabilityError) as caught:

@@ -8,6 +8,7 @@ import openai
 
 import spendgate
 from spendgate import aio
+from spendgate.testing import arguments, assert_key_stable, unstable_on_purpose
 
 
 def plain() -> None:
@@ -56,6 +57,18 @@ def keys(record_id: int, now: datetime) -> datetime | None:
     digest: str = spendgate.stable_key.digest("enrichment", {"id": record_id})
     found: spendgate.StableKey = spendgate.stable_key.at(key, digest, window="36h", phase=False, now=now)
     return found.expires_at
+
+
+def key_tests(kept: dict[str, int]) -> None:
+    """Tests of keys take any callable."""
+
+    @unstable_on_purpose("case does not matter", "distinct")
+    def key(name: str) -> str:
+        return name.lower()
+
+    assert_key_stable(key, ["a", arguments(name="b")], "24h", cache=kept, allow={"time": "a reason"})
+    text: str = key("a")
+    text.upper()
 
 
 def clients(gate: spendgate.Gate, client: openai.OpenAI) -> None:

@@ -115,6 +115,11 @@ class Examination:
         return self._keyed(1 if self.cost_s > SLOW_S else 3)
 
     def _inputs(self) -> KeyFinding | None:
+        for given, outcome in self._keyed():
+            try:
+                hash(outcome.value)
+            except TypeError as fault:
+                return KeyFinding("inputs", "unhashable", str(given), str(fault), outcome.shown)
         if self._keyed():
             return None
         if not self.examples:

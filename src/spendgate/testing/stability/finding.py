@@ -67,6 +67,7 @@ SOURCES: dict[str, tuple[str, str]] = {
         "the call put nothing into the cache and found nothing there",
         "is it the cache that the function uses?",
     ),
+    "unhashable": ("what it gives cannot be hashed, so no dictionary takes it", "give text, or a tuple"),
     "no key": ("no input gave a key", "pass inputs that the function accepts"),
     "took too long": ("another interpreter did not answer in time", "make it faster, or raise timeout_s"),
 }

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any
 
 from spendgate.caches.spelling import spell
@@ -24,8 +25,11 @@ def examples_from(function: Callable[..., Any], inputs: Any, count: int) -> list
 
     Raises:
         TypeError: a parameter has no type hint, so that nothing says what to call the function with.
+        RuntimeError: inputs are to be drawn, and Hypothesis is not installed.
     """
     if inputs is None:
+        if find_spec("hypothesis") is None:
+            raise RuntimeError("drawing inputs takes hypothesis: pip install 'spendgate[testing]', or give examples")
         parameters = inspect.signature(function).parameters.values()
         return drawn(hinted(function), count) if parameters else [Arguments()]
     if hasattr(inputs, "flatmap") and hasattr(inputs, "example"):
