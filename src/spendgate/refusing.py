@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -20,10 +21,10 @@ from spendgate.errors import (
     EscalationError,
     LoopError,
     RefusedError,
+    ReservationStateError,
     RetryBudgetError,
     SpendLimitError,
     StoreError,
-    TaskError,
     TierLockedError,
 )
 from spendgate.estimating import estimate, most_output
@@ -101,7 +102,7 @@ class Asking:
         fitting = fitting_output(self._desk, self.ask, refusal)
         if fitting < self._least:
             return False
-        self._least, self.ask = 0, replace(self.ask, max_output_tokens=fitting)
+        self.ask = replace(self.ask, max_output_tokens=fitting)
         return True
 
 
@@ -123,12 +124,19 @@ def policy_of(desk: Desk, service: str, *said: Policy) -> Policy:
 
 
 def fitting_output(desk: Desk, ask: Ask, refusal: RefusedError) -> int:
-    """The most tokens of output with which a call fits into what its limit had left; 0 where none do."""
-    if not isinstance(refusal, SpendLimitError):
+    """The most tokens of output with which a call fits into what it was refused by; 0 where none do.
+
+    Several limits may refuse a call one after the other: each time fewer fit. Where no fewer would help, none do.
+    """
+    if isinstance(refusal, SpendLimitError):
+        unit, headroom = refusal.unit, refusal.headroom
+    elif isinstance(refusal, RetryBudgetError):
+        unit, headroom = "usd", max(refusal.budget - refusal.spent - refusal.held, Decimal(0))
+    else:
         return 0
-    left = scaled(refusal.headroom, unit_scale(refusal.unit), "headroom", MAX_LIMIT_NANOS)
-    now_at = desk.clock.now()
-    return most_output(ask, desk.prices, now_at, unit=refusal.unit, left=left, default_input=desk.defaults[0])
+    left = scaled(headroom, unit_scale(unit), "headroom", MAX_LIMIT_NANOS)
+    most = most_output(ask, desk.prices, desk.clock.now(), unit=unit, left=left, default_input=desk.defaults[0])
+    return most if ask.max_output_tokens is None or most < ask.max_output_tokens else 0
 
 
 _policy: ContextVar[Policy] = ContextVar("spendgate_policy", default=NOTHING)
@@ -188,7 +196,7 @@ class Skipping:
     def enter(self) -> None:
         """Begins to hear of refusals in this thread or asyncio task; the first half of entering and leaving."""
         if self._leave is not None:
-            raise TaskError(task="", reason="a block of gate.skipping is entered once: write it anew for each record")
+            raise ReservationStateError("a block of gate.skipping is entered once: write it anew for each record")
         token = _block.set(self)
         self._leave = lambda: _block.reset(token)
 

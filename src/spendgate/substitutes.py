@@ -25,7 +25,7 @@ UNLISTED = "local"
 
 
 class Ways:
-    """The ways to make a client's request, each tried once: `after` a refusal it gives the next one, or raises."""
+    """The ways to make a client's request, one after the other: `after` a refusal it gives the next one, or raises."""
 
     def __init__(self, gate: Gate, client: Policy, service: str, original: Request, is_fixed: bool = False) -> None:
         """`original` is the request as the caller made it; `is_fixed` that it must be sent as it is, or not at all."""
@@ -35,7 +35,7 @@ class Ways:
         name = service or attribution.current().service or gate.service
         self._policy = policy_of(gate, name, NOTHING, client)
         self._first: tuple[RefusedError, Ask] | None = None
-        self._has_clamped = self._has_fallen_back = False
+        self._has_fallen_back = False
         self._fingerprint = self._otherwise = ""
         self.stands_for = ""
         self.provider = ""
@@ -84,9 +84,8 @@ class Ways:
 
     def _with_less(self, fault: RefusedError, asked: Asked, ask: Ask, request: Request) -> Request | None:
         least = self._policy.least_output
-        if not least or not asked.cap or self._has_clamped:
+        if not least or not asked.cap:
             return None
-        self._has_clamped = True
         fitting = fitting_output(self._gate, ask, fault) // asked.answers
         if fitting < least:
             return None
@@ -97,7 +96,6 @@ class Ways:
         if self._policy.when_refused != "fallback" or self._has_fallen_back or not may_fall_back(fault):
             return None
         self._has_fallen_back = True
-        self._has_clamped = False
         other = self._chosen(fault)
         if other is None:
             return None

@@ -329,9 +329,10 @@ def test_every_example_of_the_template_is_valid() -> None:
     assert settings.mirror
     assert settings.notify
     assert settings.prices.card("", "clearbit.enrich")
+    assert settings.services.of("my-service").learns
     blocks = TEMPLATE.split("\n\n")
     examples = [number for number, block in enumerate(blocks) if uncommented(block) != block]
-    assert len(examples) == 6
+    assert len(examples) == 7
     for number in examples:
         text = "\n\n".join(uncommented(block) if number == at else block for at, block in enumerate(blocks))
         assert isinstance(read(text), Settings)
@@ -343,8 +344,9 @@ def test_the_example_file_is_valid_and_shows_every_key() -> None:
     settings = read(text, FILE, {})
     assert {limit.at_limit for limit in settings.limits.limits} == {"refuse", "throttle", "observe"}
     assert {route.kind for route in settings.notify} == {"webhook", "command", "mail"}
-    shown = {re.sub(r"^(limits)\..*\.|^(notify|fresh)\[\d\]\.", r"\1\2.", row.key) for row in origins(text, FILE)}
-    missing = {key.path for key in KEYS if key.name != "UNIT"} - {"notify.mail"} - shown
+    names = r'^(limits)\..*\.|^(notify|fresh)\[\d\]\.|^(services)\.(?:"[^"]*"|[^.]*)\.'
+    shown = {re.sub(names, r"\1\2\3.", row.key) for row in origins(text, FILE)}
+    missing = {key.path for key in KEYS if key.name != "UNIT"} - {"notify.mail", "services.fallback"} - shown
     assert not missing
 
 

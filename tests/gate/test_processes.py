@@ -10,6 +10,7 @@ import pytest
 import spendgate
 from spendgate import aio
 from spendgate.errors import SpendLimitError
+from spendgate.report.refusals import FALLEN_BY, fallen
 
 CONFIG = """
 [[limits]]
@@ -95,3 +96,36 @@ def test_a_forked_child_awaits_its_own_threads(config: str) -> None:
     assert process.exitcode == 0
     assert [status.spent for status in gate.gate.status()] == [Decimal("0.50")]
     gate.gate.close()
+
+
+def work(config: str, records: int) -> tuple[int, int]:
+    """How many records of one process are done, and how many are skipped."""
+    with spendgate.open(config) as gate:
+        done = skipped = 0
+        for number in range(records):
+            with gate.skipping(f"{number}") as record, gate.call("x", service="worker", at_most="0.01"):
+                done += 1
+            skipped += record.is_skipped
+        return done, skipped
+
+
+def cheaply(config: str) -> int:
+    """A function of one process that has another to fall back to."""
+    with spendgate.open(config) as gate:
+        return gate.paid("x", at_most="0.01", fallback=lambda n: -n)(lambda n: n)(7)
+
+
+def test_what_processes_leave_out_is_in_their_ledger(config: str) -> None:
+    """Three processes do as many records as the limit pays for; each skipped one and each fallback is in the report."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(3, mp_context=context) as pool:
+        found = [future.result() for future in [pool.submit(work, config, 50) for _ in range(3)]]
+        assert [future.result() for future in [pool.submit(cheaply, config) for _ in range(3)]] == [-7] * 3
+    assert sum(done for done, _ in found) == 100
+    with spendgate.open(config) as gate:
+        events = [event for event in gate.store.events() if event.kind == "skipped"]
+        assert len(events) == sum(skipped for _, skipped in found) == 50
+        assert {event.data["usd"] for event in events} == {10_000_000}
+        sums = fallen(gate.store.sums(FALLEN_BY, 0, 1 << 62))
+        assert [(one.asked, one.instead, one.calls, one.usd) for one in sums] == [("x", "<lambda>", 3, 0)]
+        assert gate.store.check() == []

@@ -15,9 +15,9 @@ from spendgate.errors import (
     BlockedError,
     LoopError,
     RefusedError,
+    ReservationStateError,
     SpendLimitError,
     StoreError,
-    TaskError,
 )
 from spendgate.gate import Gate
 from spendgate.ledger import Actor, Breaker, Event
@@ -170,6 +170,41 @@ def test_a_call_asks_for_what_is_left(
         hold = ask()
         assert hold.max_output_tokens == tokens
         assert hold.at_most <= Decimal(left)
+
+
+THREE = """
+[[limits]]
+name = "long"
+usd = "0.003"
+window = "24h"
+[[limits]]
+name = "short"
+usd = "0.002"
+window = "1h"
+[[limits]]
+name = "tokens"
+tokens = 100
+window = "10m"
+"""
+
+
+def test_a_call_asks_for_what_is_left_of_every_limit(make_gate: MakeGate) -> None:
+    """Where several limits refuse, one after the other, what fits into all of them is set aside, in any unit."""
+    gate = make_gate(THREE)
+    hold = gate.reserve(**MODEL, max_output_tokens=16_000, clamp=100)
+    assert (hold.max_output_tokens, hold.at_most) == (100, Decimal("0.001"))
+    hold.void()
+    with pytest.raises(SpendLimitError) as caught:
+        gate.reserve(**MODEL, max_output_tokens=16_000, clamp=101)
+    assert caught.value.limit == "tokens"
+
+
+def test_a_retry_asks_for_what_is_left_of_its_budget(make_gate: MakeGate) -> None:
+    """A retry budget is a limit like others: a retry that does not fit is asked for with less output."""
+    gate = make_gate()
+    with gate.task("t", retry_budget="0.001"):
+        hold = gate.reserve(**MODEL, max_output_tokens=16_000, clamp=100, attempt=2)
+    assert hold.max_output_tokens == 100
 
 
 @pytest.mark.parametrize("place", ["scope", "config"])
@@ -393,7 +428,7 @@ def test_a_refusal_that_is_handled_inside_is_not_skipped(make_gate: MakeGate) ->
         gate.reserve(**ONE)
     assert (outer.is_skipped, inner.is_skipped) == (False, True)
     assert [event.data["key"] for event in skipped(gate)] == ["inner"]
-    with pytest.raises(TaskError):
+    with pytest.raises(ReservationStateError):
         outer.enter()
 
 

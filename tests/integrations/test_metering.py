@@ -411,6 +411,16 @@ def test_a_client_waits_for_room_and_then_falls_back(make_gate: MakeGate) -> Non
     assert json.loads(metered.request.body)["model"] == "gpt-4o"
 
 
+def test_what_is_asked_instead_does_not_wait(make_gate: MakeGate) -> None:
+    """A call that never fits falls back at once, and is refused at once where that does not fit now."""
+    gate = make_gate("0.05")
+    gate.reserve(resource="api", at_most="0.045").settle("0.045")
+    before = gate.clock.now()
+    with pytest.raises(SpendLimitError):
+        through(gate, post(HELLO), terms=Terms(wait=7200, fallback="gpt-4o-mini"))
+    assert gate.clock.now() == before
+
+
 @pytest.mark.parametrize("terms", [{"when_refused": "fallback"}, {"clamp": -1}, {"wait": -1}, {"fallback": 5}])
 def test_terms_that_are_no_policy_are_an_error(terms: Any) -> None:
     """A slip in a client's policy is said when the client is wrapped, not at its first refusal."""

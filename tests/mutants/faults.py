@@ -264,9 +264,9 @@ ALL = (
     Fault(
         "a refused call takes from the limits that agree",
         "stores/posting.py",
-        "            return self._refuse(against, weight)\n",
+        "            return self._refusal(against[0]) if request",
         "            for one in judged:\n                if one not in against:\n"
-        "                    self._take(one, weight, set())\n            return self._refuse(against, weight)\n",
+        "                    self._take(one, weight, set())\n            return self._refusal(against[0]) if request",
     ),
     Fault(
         "a limit that observes refuses",

@@ -87,6 +87,37 @@ def clients(gate: spendgate.Gate, client: openai.OpenAI) -> None:
     spendgate.uninstrument()
 
 
+def refused(gate: spendgate.Gate, client: openai.OpenAI) -> None:
+    """What becomes of refused calls."""
+
+    def choose(refusal: spendgate.RefusedError) -> str | None:
+        return "gpt-4o-mini" if isinstance(refusal, spendgate.SpendLimitError) else None
+
+    home = spendgate.Fallback("qwen3:8b", url="http://127.0.0.1:11434/v1", provider="ollama", key_env="KEY")
+    for fallback in (home, choose, "gpt-4o-mini"):
+        gate.wrap(client, fallback=fallback, clamp=256, wait=5).close()
+    gate.wrap(client, when_refused="skip").close()
+
+    @gate.paid("clearbit.enrich", fallback=str, wait=2.5)
+    def enrich(record_id: int) -> str:
+        return str(record_id)
+
+    @gate.paid("clearbit.enrich", when_refused="skip", skip_value="")
+    def look_up(record_id: int) -> str:
+        return str(record_id)
+
+    with gate.skipping(key="4711") as record:
+        text: str = enrich(4711) + look_up(4711)
+    why: spendgate.RefusedError | None = record.refusal
+    print(text, why, record.is_skipped)
+    with gate.scope("research", when_refused="wait", wait=30, clamp=0):
+        hold = gate.reserve(
+            resource="gpt-4o", provider="openai", max_output_tokens=900, clamp=100, when_refused="raise"
+        )
+        most: int | None = hold.max_output_tokens
+        print(most, gate.reserve(resource="cache", free=True).at_most)
+
+
 def jobs(gate: spendgate.Gate) -> str:
     """Tasks, requests for more, and what their refusals say."""
     with gate.task("t-1", retry_budget="0.25", budget=Decimal(2), tiers=["*haiku*", "*opus*"]) as task:
@@ -147,6 +178,15 @@ async def awaited() -> None:
         @gate.paid("clearbit.enrich", service="pipeline")
         async def enrich(record_id: int) -> str:
             return str(record_id)
+
+        @gate.paid("clearbit.enrich", fallback=enrich, wait=5)
+        async def dearer(record_id: int) -> str:
+            return str(record_id)
+
+        async with gate.skipping("4711") as record:
+            with gate.scope("research", when_refused="skip"):
+                print(await dearer(4711))
+        print(record.is_skipped, record.refusal)
 
         async with gate.task("t-1", retry_budget="0.25") as task:
             more = await gate.escalate(task, to="claude-opus-4-6", budget="1.00")

@@ -11,6 +11,8 @@ from spendgate.config.tables import Document, Table
 from spendgate.limits import LimitSet
 
 HIDDEN = "***"
+HOLDERS = ("notify.mail", "services.fallback")
+"""Keys whose tables have keys of their own, which are listed instead."""
 
 
 class Setting(NamedTuple):
@@ -31,7 +33,7 @@ def listed(document: Document, limits: LimitSet, env: Mapping[str, str]) -> list
             name = spell((*shown, key.name))
             if env.get(key.env):
                 found.append(Setting(name, masked(env[key.env], key.name), f"env {key.env}"))
-            elif key.name in data and f"{key.table}.{key.name}" != "notify.mail":
+            elif key.name in data and not (key.path in HOLDERS and isinstance(data[key.name], dict)):
                 line = line_of(stated, (*path, key.name))
                 found.append(Setting(name, masked(data[key.name], key.name), _at(document, line)))
             elif key.default:
@@ -73,7 +75,10 @@ def _tables(document: Document, limits: LimitSet) -> list[tuple[str, KeyPath, Ke
         (section, (section,), (section,), data.get(section, {})) for section in plain
     ]
     for name, table in data.get("services", {}).items():
-        found.append(("services", ("services", name), ("services", name), table))
+        here: KeyPath = ("services", name)
+        found.append(("services", here, here, table))
+        if isinstance(table.get("fallback"), dict):
+            found.append(("services.fallback", (*here, "fallback"), (*here, "fallback"), table["fallback"]))
     for position, rule in enumerate(data.get("fresh", [])):
         fresh: KeyPath = ("fresh", position)
         found.append(("fresh", fresh, fresh, rule))

@@ -22,6 +22,12 @@ unavailable = "refuse"            # when the ledger cannot be read: "allow" lets
 #max_input_tokens = 50000
 #max_output_tokens = 4096
 
+# What becomes of a service's calls that are refused: "raise" (without a word), "fallback", "wait" or "skip".
+#[services.my-service]
+#when_refused = "fallback"
+#fallback = "gpt-4o-mini"         # or a model at home: { model = "qwen3:8b", url = "http://127.0.0.1:11434/v1" }
+#estimate = "learned"             # set aside what such calls have come to before, not the most they can cost
+
 # Four limits. Each is a whole of its own: a call is sent only where it fits into every one of them.
 # A runaway of a night stops at the first, a leak of a day at the third, and 25 services just under their own limits
 # at the last.

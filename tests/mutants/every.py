@@ -1,0 +1,7 @@
+"""Every fault that is planted: those of the ledger, and those of what stands around it."""
+
+from tests.mutants.client_faults import CLIENTS
+from tests.mutants.faults import ALL
+from tests.mutants.refusal_faults import REFUSALS
+
+EVERY = (*ALL, *CLIENTS, *REFUSALS)
