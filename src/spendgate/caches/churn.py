@@ -213,7 +213,8 @@ class Churn:
 
     def _judge(self, at: int) -> ChurnVerdict:
         period = self._period or _Period(at)
-        different = period.lookups - round(period.lookups * period.repeated())
+        repeated = period.repeated()
+        different = period.lookups - (round(period.lookups * repeated) if repeated > 0.001 else 0)
         plainly = ChurnVerdict("cannot tell yet", period.lookups, different, one_in=self.mask + 1)
         hits = self._hits / (self._hits_known or 1)
         guilty = None if hits > HARDLY else self._own_instant() or self._new_each_time()
