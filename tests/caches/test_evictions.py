@@ -13,7 +13,7 @@ from tests.caches.populations import BEGAN_AT, draw
 
 
 def played(next_key: Callable[[], object], room: int, hours: int = 3, per_minute: int = 200) -> list[EvictionEpisode]:
-    """The episodes of a bounded cache, the longest unused out first, with what the churn monitor knows of its misses."""
+    """The episodes of a bounded cache, the longest unused out first, with what its keys say about its misses."""
     evictions, churn, told = Evictions(), Churn(), []
     kept: dict[object, None] = {}
     for minute in range(hours * 60):

@@ -1,6 +1,7 @@
 """A cache that is not asked any more is noticed; nights, weekends and slow hours are not."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -17,11 +18,15 @@ def office(at: int) -> float:
     return float(8 <= at // HOUR % 24 < 18 and (at // DAY + 3) % 7 < 5)
 
 
-def told(rhythm: Rhythm, rng: random.Random, first: int, last: int, mean: object, per_hour: float) -> list[Silence]:
+Mean = Callable[[int], float]
+"""How busy an instant is, against the busiest."""
+
+
+def told(rhythm: Rhythm, seed: int, span: tuple[int, int], mean: Mean, per_hour: float = 1) -> list[Silence]:
     """Feeds the time between two instants."""
-    found = []
-    for at in range(first, last, STEP):
-        one = rhythm.feed(at, poisson(rng, per_hour * STEP / HOUR * mean(at)))  # type: ignore[operator]
+    rng, found = random.Random(seed), []
+    for at in range(*span, STEP):
+        one = rhythm.feed(at, poisson(rng, per_hour * STEP / HOUR * mean(at)))
         if one:
             found.append(one)
     return found
@@ -31,23 +36,23 @@ def told(rhythm: Rhythm, rng: random.Random, first: int, last: int, mean: object
 @pytest.mark.parametrize(
     "mean", [office, lambda at: activity(at, 0.05, 0.1), lambda _: 1.0], ids=["office", "web", "flat"]
 )
-def test_a_rhythm_is_no_silence(mean: object, per_hour: float) -> None:
+def test_a_rhythm_is_no_silence(mean: Mean, per_hour: float) -> None:
     """Half a year of nights and weekends, and nothing is said."""
-    assert told(Rhythm(), random.Random(1), MONDAY, MONDAY + 180 * DAY, mean, per_hour) == []
+    assert told(Rhythm(), 1, (MONDAY, MONDAY + 180 * DAY), mean, per_hour) == []
 
 
 @pytest.mark.parametrize(("per_hour", "within_h"), [(5000, 2.5), (200, 2.5), (30, 4)])
 def test_a_silence_in_working_hours_is_noticed(per_hour: float, within_h: float) -> None:
     """From ten o'clock on nothing is asked for: it is noticed the same morning, once, and its end too."""
-    rhythm, rng = Rhythm(), random.Random(2)
+    rhythm = Rhythm()
     gone_at = MONDAY + 37 * DAY + 10 * HOUR
-    assert told(rhythm, rng, MONDAY, gone_at, office, per_hour) == []
-    silent = told(rhythm, rng, gone_at, gone_at + 30 * HOUR, lambda _: 0.0, 1)
+    assert told(rhythm, 2, (MONDAY, gone_at), office, per_hour) == []
+    silent = told(rhythm, 2, (gone_at, gone_at + 30 * HOUR), lambda _: 0.0)
     assert len(silent) == 1
     assert silent[0].noticed_at - gone_at <= within_h * HOUR
     assert rhythm.silence == silent[0]
     assert "has not been asked for" in silent[0].sentence("enrichment")
-    back = told(rhythm, rng, gone_at + 30 * HOUR, gone_at + 31 * HOUR, lambda _: 1.0, 600)
+    back = told(rhythm, 2, (gone_at + 30 * HOUR, gone_at + 31 * HOUR), lambda _: 1.0, 600)
     assert len(back) == 1
     assert back[0].ended_at >= gone_at + 30 * HOUR
     assert rhythm.silence is None
@@ -55,25 +60,25 @@ def test_a_silence_in_working_hours_is_noticed(per_hour: float, within_h: float)
 
 def test_a_silence_that_begins_at_night_is_noticed_in_the_morning() -> None:
     """The hours in which nothing is expected do not count."""
-    rhythm, rng = Rhythm(), random.Random(3)
+    rhythm = Rhythm()
     gone_at = MONDAY + 36 * DAY + 22 * HOUR
-    told(rhythm, rng, MONDAY, gone_at, office, 200)
-    silent = told(rhythm, rng, gone_at, gone_at + 30 * HOUR, lambda _: 0.0, 1)
+    told(rhythm, 2, (MONDAY, gone_at), office, 200)
+    silent = told(rhythm, 2, (gone_at, gone_at + 30 * HOUR), lambda _: 0.0)
     assert len(silent) == 1
     assert silent[0].noticed_at >= MONDAY + 37 * DAY + 9 * HOUR
 
 
 def test_nothing_is_expected_in_the_first_two_weeks() -> None:
     """A week is needed to know a rhythm, and another one to trust it."""
-    rhythm, rng = Rhythm(), random.Random(4)
-    told(rhythm, rng, MONDAY, MONDAY + 9 * DAY, office, 200)
-    assert told(rhythm, rng, MONDAY + 9 * DAY, MONDAY + 11 * DAY, lambda _: 0.0, 1) == []
+    rhythm = Rhythm()
+    told(rhythm, 2, (MONDAY, MONDAY + 9 * DAY), office, 200)
+    assert told(rhythm, 2, (MONDAY + 9 * DAY, MONDAY + 11 * DAY), lambda _: 0.0) == []
 
 
 def test_time_that_nobody_watched_is_passed_over() -> None:
     """Between two processes, and where the clock jumps, there is no silence, and nothing is learned."""
-    rhythm, rng = Rhythm(), random.Random(5)
-    told(rhythm, rng, MONDAY, MONDAY + 35 * DAY, office, 200)
+    rhythm = Rhythm()
+    told(rhythm, 2, (MONDAY, MONDAY + 35 * DAY), office, 200)
     for jump in (3 * DAY, -2 * DAY, 200 * DAY):
         rhythm = Rhythm.from_json(rhythm.to_json())
         assert rhythm.feed(MONDAY + 35 * DAY + jump + 10 * HOUR, 0) is None
@@ -82,9 +87,9 @@ def test_time_that_nobody_watched_is_passed_over() -> None:
 
 def test_the_state_goes_through_text() -> None:
     """A rhythm and a silence are kept across processes, in a few kilobytes."""
-    rhythm, rng = Rhythm(), random.Random(6)
-    told(rhythm, rng, MONDAY, MONDAY + 37 * DAY + 10 * HOUR, office, 5000)
-    told(rhythm, rng, MONDAY + 37 * DAY + 10 * HOUR, MONDAY + 37 * DAY + 16 * HOUR, lambda _: 0.0, 1)
+    rhythm = Rhythm()
+    told(rhythm, 2, (MONDAY, MONDAY + 37 * DAY + 10 * HOUR), office, 5000)
+    told(rhythm, 2, (MONDAY + 37 * DAY + 10 * HOUR, MONDAY + 37 * DAY + 16 * HOUR), lambda _: 0.0)
     again = Rhythm.from_json(rhythm.to_json())
     assert again.silence == rhythm.silence
     assert again.silence is not None

@@ -58,7 +58,7 @@ class Rhythm:
         silence: the one that lasts, or None.
     """
 
-    __slots__ = ("_count", "_fed_at", "_hour", "_last_at", "_missing", "_pending", "_past", "_whole_hour", "silence")
+    __slots__ = ("_count", "_fed_at", "_hour", "_last_at", "_missing", "_past", "_pending", "_whole_hour", "silence")
 
     def __init__(self) -> None:
         self._past = array("I", [_UNKNOWN]) * (_HOURS * WEEKS)
