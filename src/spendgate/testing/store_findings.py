@@ -151,6 +151,10 @@ class FindingChecks(StoreSetup):
             assert is_duplicate(pay(store, START_AT + HOUR, "4711"))
             assert is_duplicate(pay(store, START_AT + HOUR + DAY - 1, "4711"))
             assert not is_duplicate(pay(store, START_AT + HOUR + DAY - 1 + DAY, "4711"))
+            slow = held(store.hold(paying("4711"), START_AT + 4 * DAY - 1)).id
+            assert not is_duplicate(store.settle(slow, Outcome(), START_AT + 4 * DAY - 1))
+            slow = held(store.hold(paying("4711"), START_AT + 5 * DAY - 2)).id
+            assert is_duplicate(store.settle(slow, Outcome(), START_AT + 5 * DAY + MINUTE))
             for unlike in ({"service": "x"}, {"resource": "x"}):
                 assert not is_duplicate(pay(store, START_AT + HOUR, "4711", DAY, **unlike))
             assert not is_duplicate(pay(store, START_AT + HOUR, "4712"))
