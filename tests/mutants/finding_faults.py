@@ -63,8 +63,8 @@ FINDINGS = (
     Fault(
         "a finding ends twice",
         "stores/noticing.py",
-        "                return found\n            posting.meta.head += 1\n            return end(",
-        "                pass\n            posting.meta.head += 1\n            return end(",
+        "                return found\n            posting.meta.head += 1\n            found = ",
+        "                pass\n            posting.meta.head += 1\n            found = ",
         "tests",
     ),
     Fault(
@@ -99,8 +99,8 @@ FINDINGS = (
     Fault(
         "every duplicate is a finding",
         "stores/repeats.py",
-        "    elif streak.points >= FULL:\n",
-        "    elif streak.points:\n",
+        "    if not streak.finding and streak.points >= FULL:\n",
+        "    if not streak.finding and streak.points:\n",
         "tests",
     ),
     Fault(
