@@ -47,7 +47,7 @@ def test_the_report_says_the_same_in_json(wasteful: Desk) -> None:
     assert (finding["kind"], finding["service"], finding["usd"], finding["ended_at"]) == (
         "duplicates",
         "b",
-        "0.08",
+        "0.10",
         None,
     )
     assert finding["data"]["duplicates"] == 25

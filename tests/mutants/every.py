@@ -2,6 +2,7 @@
 
 from tests.mutants.client_faults import CLIENTS
 from tests.mutants.faults import ALL
+from tests.mutants.finding_faults import FINDINGS
 from tests.mutants.refusal_faults import REFUSALS
 
-EVERY = (*ALL, *CLIENTS, *REFUSALS)
+EVERY = (*ALL, *FINDINGS, *CLIENTS, *REFUSALS)
