@@ -60,28 +60,14 @@ METERED = (
         "    if True:\n        accepted",
         ROUTES,
     ),
-    Fault(
-        "less is asked for than is worth it",
-        "metering.py",
-        "            if fitting >= self._terms.clamp:\n",
-        "            if fitting:\n",
-        METERING,
-    ),
-    Fault(
-        "what stands in for a model does not say so",
-        "metering.py",
-        '"fallback_for": named}',
-        '"fallback_for": ""}',
-        METERING,
-    ),
 )
 
 SENT = (
     Fault(
         "a client sends what it was asked to, not what was held for",
         "integrations/httpx.py",
-        "response = self._inner.handle_request(kit.to_send(request, stated, metered.request))",
-        "response = self._inner.handle_request(request)",
+        "response = _sender(self, metered, sent).handle_request(sent)",
+        "response = _sender(self, metered, sent).handle_request(request)",
         ROUTES,
     ),
     Fault(

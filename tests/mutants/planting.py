@@ -37,8 +37,8 @@ class Outcome:
     by: str
 
 
-def plant(fault: Fault, folder: Path) -> Path:
-    """A copy of the sources with the fault in it.
+def planted(fault: Fault) -> str:
+    """The module with the fault in it.
 
     Raises:
         ValueError: the text to replace does not occur exactly once: the fault has to be stated anew.
@@ -48,8 +48,14 @@ def plant(fault: Fault, folder: Path) -> Path:
         raise ValueError(
             f"{fault.name!r}: {fault.path} has {source.count(fault.old)} places like {fault.old!r}, not one"
         )
+    return source.replace(fault.old, fault.new)
+
+
+def plant(fault: Fault, folder: Path) -> Path:
+    """A copy of the sources with the fault in it. Raises as `planted` does."""
+    source = planted(fault)
     shutil.copytree(PACKAGE, folder / "spendgate", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "spendgate" / fault.path).write_text(source.replace(fault.old, fault.new), encoding="utf-8")
+    (folder / "spendgate" / fault.path).write_text(source, encoding="utf-8")
     return folder
 
 
