@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from spendgate.cli import main
 from spendgate.cli.demo.pipeline import story
 from spendgate.cli.demo.pipeline.playing import FINDINGS, MISSES, WATCHES, Outcome, Play, PlayedClock, play
-from spendgate.cli.demo.pipeline.program import results_table
+from spendgate.cli.demo.pipeline.results import Results
 from spendgate.cli.demo.pipeline.services import Client, Services
 from spendgate.clock import DAY, HOUR
 from spendgate.money import nanos
@@ -58,7 +58,7 @@ def test_the_verdict_names_the_segment(outcome: Outcome) -> None:
 def test_without_the_deploy_nothing_is_noticed(tmp_path: Path) -> None:
     """The same pipeline with its old key: a day of it brings no finding and no warning."""
     with Services() as services:
-        client, results = Client(services.port), results_table()
+        client, results = Client(services.port), Results()
         game = Play(tmp_path, services, client, results)
         game.good_months(lambda part, share: None)
         with game.running("2025-12-01", story.before) as (gate, pipeline):

@@ -389,6 +389,7 @@ class Broken:
 def test_a_mistake_of_ours_is_not_the_callers(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """When our reading fails, the caller's call goes on, and the whole hold counts."""
     monkeypatch.setattr(apis, "SHARED", (Broken(where),))
+    monkeypatch.setattr(apis, "find", apis.find.__wrapped__)
     what = asked(CHAT, HELLO)
     answer = whole(what, {"usage": USAGE})
     assert (answer.kind, "could not be read: KeyError" in answer.reason) == ("unread", True)

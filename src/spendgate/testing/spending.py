@@ -105,6 +105,8 @@ class Spending:
     @property
     def spent(self) -> "Spend":
         """What was spent so far."""
+        for gate in self.gates:
+            gate.backlog.flush()
         return Spend(tuple(entry for gate in self.gates for entry in gate.store.entries()))
 
     def close(self) -> None:

@@ -1,6 +1,5 @@
 """The first incident from its first month to the hour in which everything has noticed it."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import Any
 from spendgate.cacheminutes import minute_of
 from spendgate.caches.missrate import MissRate
 from spendgate.cli.demo.pipeline import story
-from spendgate.cli.demo.pipeline.program import Key, Pipeline, results_table
+from spendgate.cli.demo.pipeline.program import Key, Pipeline
+from spendgate.cli.demo.pipeline.results import Results
 from spendgate.cli.demo.pipeline.services import Client, Services, company
 from spendgate.clock import DAY, HOUR, MINUTE, SECOND
 from spendgate.gate import Gate
@@ -86,7 +86,7 @@ class Outcome:
 class Play:
     """The pipeline with everything that it needs, on a clock of its own."""
 
-    def __init__(self, folder: Path, services: Services, client: Client, results: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, services: Services, client: Client, results: Results) -> None:
         self.config = folder / "spendgate.toml"
         self.config.write_text(story.CONFIG, encoding="utf-8")
         self.clock = PlayedClock(story.BEGINS_AT)
@@ -173,7 +173,7 @@ class Play:
 
     def is_right(self) -> bool:
         """Whether every row says what the API says of its record."""
-        rows = self.results.execute("SELECT DISTINCT record, company FROM results").fetchall()
+        rows = self.results.said()
         return all(said == company(record) for record, said in rows)
 
 
@@ -200,7 +200,7 @@ def play(folder: Path, progress: Progress) -> Outcome:
     with ExitStack() as stack:
         services = stack.enter_context(Services())
         client = stack.enter_context(closing(Client(services.port)))
-        results = stack.enter_context(closing(results_table()))
+        results = stack.enter_context(closing(Results()))
         game = Play(folder, services, client, results)
         hit_rate = game.good_months(progress)
         before = services.enriched.total()
@@ -218,12 +218,7 @@ def play(folder: Path, progress: Progress) -> Outcome:
             usd=game.usd,
             ledger_usd=booked,
             right=game.is_right(),
-            rows_again=_again(results),
+            rows_again=results.again(),
             mails_again=sum(times - 1 for times in services.mailed.values()),
             unseen_usd=unseen,
         )
-
-
-def _again(results: sqlite3.Connection) -> int:
-    (rows, records) = results.execute("SELECT count(*), count(DISTINCT record) FROM results").fetchone()
-    return int(rows - records)

@@ -1,9 +1,9 @@
 """The pipeline itself, as many are: a cache before a paid API, a table of results, and a mail for each new one."""
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from spendgate.cli.demo.pipeline.results import Results
 from spendgate.cli.demo.pipeline.services import Client
 from spendgate.cli.demo.pipeline.story import RESOURCE, SERVICE
 from spendgate.gate import Gate
@@ -14,7 +14,7 @@ Key = Callable[[str, int], str]
 class Pipeline:
     """Enriches records. `key` makes a record's cache key from the record and the instant."""
 
-    def __init__(self, gate: Gate, cache: Any, client: Client, results: sqlite3.Connection, key: Key) -> None:
+    def __init__(self, gate: Gate, cache: Any, client: Client, results: Results, key: Key) -> None:
         self.gate = gate
         self.cache = cache
         self.client = client
@@ -33,13 +33,6 @@ class Pipeline:
 
     def _report(self, record: str, person: dict[str, Any]) -> None:
         """A row and a mail for each answer that was paid for: the API is asked once for each record, isn't it?"""
-        self.results.execute("INSERT INTO results VALUES (?, ?)", (record, person["company"]))
+        self.results.add(record, person)
         with self.gate.call("mail.send", service=SERVICE, key=record):
             self.client.post("/mails", record)
-
-
-def results_table() -> sqlite3.Connection:
-    """An empty table of results."""
-    results = sqlite3.connect(":memory:", isolation_level=None)
-    results.execute("CREATE TABLE results (record TEXT NOT NULL, company TEXT NOT NULL)")
-    return results
