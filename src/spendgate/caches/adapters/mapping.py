@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import ObjectProxy
 
-from spendgate.caches.loading import NOTHING, open_loads, put
+from spendgate.caches.loading import NOTHING, open_loads
 from spendgate.caches.monitor import CacheMonitor
-from spendgate.clock import monotonic_ns
 
 
 def watch(monitor: CacheMonitor, cache: Any) -> Any:
@@ -103,7 +102,7 @@ class _Watched(_Proxy):
 
 
 def _of_dict(monitor: CacheMonitor) -> type:
-    """A proxy for dictionaries. What a monitor does for hits and misses is written out: a call takes as long again."""
+    """A proxy for dictionaries. What a monitor does for a hit is written out: a call takes as long again."""
 
     class WatchedDict(_Watched):
         _self_monitor = monitor
@@ -114,8 +113,8 @@ def _of_dict(monitor: CacheMonitor) -> type:
 
 
 def _item(monitor: CacheMonitor) -> Any:
-    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
-    loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
+    hits, mask, look, missed = monitor.hits.add, monitor.mask, monitor.look, monitor.missed
+    loads, counted, find = open_loads.get, monitor.counted, dict.get
 
     def __getitem__(self: Any, key: object) -> Any:
         try:
@@ -124,13 +123,7 @@ def _item(monitor: CacheMonitor) -> Any:
             monitor.error()
             raise
         if value is NOTHING:
-            misses()
-            if not hash(key) & mask[0]:
-                look(key, False)
-            if (found := loads()) is None or found[0] is monitor:
-                begin([monitor, now(), 0, NOTHING, ""])
-            else:
-                put(found, monitor, [monitor, now(), 0, NOTHING, ""])
+            missed(key)
             raise KeyError(key)
         if not (loads() and counted(key)):
             hits()
@@ -142,8 +135,8 @@ def _item(monitor: CacheMonitor) -> Any:
 
 
 def _get(monitor: CacheMonitor) -> Any:
-    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
-    loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
+    hits, mask, look, missed = monitor.hits.add, monitor.mask, monitor.look, monitor.missed
+    loads, counted, find = open_loads.get, monitor.counted, dict.get
 
     def get(self: Any, key: object, default: object = None, /) -> Any:
         try:
@@ -152,13 +145,7 @@ def _get(monitor: CacheMonitor) -> Any:
             monitor.error()
             raise
         if value is NOTHING:
-            misses()
-            if not hash(key) & mask[0]:
-                look(key, False)
-            if (found := loads()) is None or found[0] is monitor:
-                begin([monitor, now(), 0, NOTHING, ""])
-            else:
-                put(found, monitor, [monitor, now(), 0, NOTHING, ""])
+            missed(key)
             return default
         if not (loads() and counted(key)):
             hits()
