@@ -6,12 +6,21 @@ A process's first few thousand lookups, whose keys are all looked at, are over b
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import astuple
 from functools import lru_cache
 from typing import Any
 
 from bench.figures import Figure, figure
 from bench.ledgers import Shelf
-from bench.measure import ALTERNATIONS, QUICK_ALTERNATIONS, Side, alternate, median_with_interval, paired_difference
+from bench.measure import (
+    ALTERNATIONS,
+    QUICK_ALTERNATIONS,
+    Side,
+    Spread,
+    alternate,
+    median_with_interval,
+    paired_difference,
+)
 from spendgate.clock import SystemClock
 from spendgate.gate import Gate
 from spendgate.opening import gate_for
@@ -96,7 +105,7 @@ def _added(
 ) -> Figure:
     took = alternate({side: Side(run, lookups) for side, run in sides.items()}, rounds, WARM_UP)
     spent = {side: [one * 1e6 for one in seconds.processor] for side, seconds in took.items()}
-    added = paired_difference(spent["watched"], spent["bare"])
+    added = Spread(*(round(one, 3) + 0.0 for one in astuple(paired_difference(spent["watched"], spent["bare"]))))
     plain = median_with_interval(spent["bare"]).middle
     return figure(name, f"{text} to {plain:.2g} µs", "us", added, wanted=wanted)
 

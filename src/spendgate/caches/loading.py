@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from spendgate.caches.monitor import CacheMonitor
 
 Load = list[Any]
-OWNER, BEGUN, USD, KEY, LAST = range(5)
-"""The places of a load: its monitor; when it began, in nanoseconds that only grow, or one of the two below; the
-nano-dollars so far; the key, where only `in` was asked; the entry that was last added."""
+OWNER, BEGUN, PAID, KEY = range(4)
+"""The places of a load: its monitor; when it began, in nanoseconds that only grow, or one of the two below; what each
+of its calls did cost, in nano-dollars, None for no calls; and the key, but only where no more than `in` was asked."""
 ENDED, COUNTED = -1, -2
 """No load any more; and no load at all, but a mark: the lookup of KEY has been counted, the next one is the same."""
 NOTHING: Any = object()

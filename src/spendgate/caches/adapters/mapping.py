@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import ObjectProxy
 
-from spendgate.caches.loading import NOTHING, open_loads
+from spendgate.caches.loading import NOTHING, open_loads, put
 from spendgate.caches.monitor import CacheMonitor
+from spendgate.clock import monotonic_ns
 
 
 def watch(monitor: CacheMonitor, cache: Any) -> Any:
@@ -102,7 +103,7 @@ class _Watched(_Proxy):
 
 
 def _of_dict(monitor: CacheMonitor) -> type:
-    """A proxy for dictionaries. What a monitor does for a hit is written out: a call takes as long again."""
+    """A proxy for dictionaries. What a monitor does for a lookup is written out: a call takes as long again."""
 
     class WatchedDict(_Watched):
         _self_monitor = monitor
@@ -113,8 +114,8 @@ def _of_dict(monitor: CacheMonitor) -> type:
 
 
 def _item(monitor: CacheMonitor) -> Any:
-    hits, mask, look, missed = monitor.hits.add, monitor.mask, monitor.look, monitor.missed
-    loads, counted, find = open_loads.get, monitor.counted, dict.get
+    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
+    loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
 
     def __getitem__(self: Any, key: object) -> Any:
         try:
@@ -123,7 +124,13 @@ def _item(monitor: CacheMonitor) -> Any:
             monitor.error()
             raise
         if value is NOTHING:
-            missed(key)
+            misses()
+            if not hash(key) & mask[0]:
+                look(key, False)
+            if (found := loads()) is None or found[0] is monitor:
+                begin([monitor, now(), None])
+            else:
+                put(found, monitor, [monitor, now(), None])
             raise KeyError(key)
         if not (loads() and counted(key)):
             hits()
@@ -135,8 +142,8 @@ def _item(monitor: CacheMonitor) -> Any:
 
 
 def _get(monitor: CacheMonitor) -> Any:
-    hits, mask, look, missed = monitor.hits.add, monitor.mask, monitor.look, monitor.missed
-    loads, counted, find = open_loads.get, monitor.counted, dict.get
+    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
+    loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
 
     def get(self: Any, key: object, default: object = None, /) -> Any:
         try:
@@ -145,7 +152,13 @@ def _get(monitor: CacheMonitor) -> Any:
             monitor.error()
             raise
         if value is NOTHING:
-            missed(key)
+            misses()
+            if not hash(key) & mask[0]:
+                look(key, False)
+            if (found := loads()) is None or found[0] is monitor:
+                begin([monitor, now(), None])
+            else:
+                put(found, monitor, [monitor, now(), None])
             return default
         if not (loads() and counted(key)):
             hits()
