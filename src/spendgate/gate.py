@@ -177,6 +177,7 @@ class Gate(EscalationDesk, OnceDesk, CacheDesk):
             raise blocked_error(answer)
         self.tell(answer.events)
         if isinstance(answer, Held):
+            self._note_load(answer.id)
             return Reservation(self, guess, answer)
         span = pause(answer, now_at, deadline_at)
         if span is None:

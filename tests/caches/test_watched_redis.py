@@ -10,6 +10,7 @@ import redis
 import redis.asyncio
 import valkey
 
+from spendgate import aio
 from tests.caches.watching import counted, make_gate
 
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated (setex|psetex|hmset|getset)")
@@ -185,8 +186,8 @@ def test_the_awaited_client_is_counted(kind: Any, valkey_port: int) -> None:
 
     async def load(people: Any, record: int) -> None:
         if await people.get(f"r{record}") is None:
-            with gate.call("clearbit.enrich"):
-                await asyncio.sleep(0)
+            async with aio.Gate(gate).call("clearbit.enrich"):
+                pass
             await people.set(f"r{record}", record)
 
     async def main() -> None:

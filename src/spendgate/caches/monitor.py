@@ -114,7 +114,7 @@ class CacheMonitor:
         """The cache did not have it: what comes until `set` is the load, in this thread or task."""
         self.misses.add()
         self.seen(key, hit=False)
-        put(open_loads.get(), self, [self, monotonic_ns(), None])
+        put(open_loads.get(), self, [self, monotonic_ns(), 0])
 
     def set(self, key: object = NOTHING) -> None:  # noqa: ARG002 - it is the cache that is loaded, whatever the key
         """Something was stored: what was loading here has ended."""
@@ -136,7 +136,7 @@ class CacheMonitor:
         (self.hits if found else self.misses).add()
         self.seen(key, hit=found)
         loads = open_loads.get()
-        load = [self, COUNTED if found else monotonic_ns(), None, key]
+        load = [self, COUNTED if found else monotonic_ns(), 0, key]
         if loads is None or loads[0] is self:
             open_loads.set(load)
         else:
@@ -169,14 +169,14 @@ class CacheMonitor:
         load = of(loads, self)
         if load is not None and load[BEGUN] >= 0:
             self._end(load)
-            put(loads, self, [self, COUNTED, None, load[KEY]] if len(load) > KEY else None)
+            put(loads, self, [self, COUNTED, 0, load[KEY]] if len(load) > KEY else None)
 
     @contextmanager
     def load(self, key: object = NOTHING) -> Iterator[None]:
         """A block that loads what was not in the cache: a miss, timed, with all that is paid for inside."""
         self.misses.add()
         self.seen(key, hit=False)
-        load: Load = [self, monotonic_ns(), None]
+        load: Load = [self, monotonic_ns(), 0]
         before = open_loads.get()
         open_loads.set((*every(before), load))
         try:
@@ -188,18 +188,18 @@ class CacheMonitor:
     def _end(self, load: Load) -> None:
         with self._guard:
             self._load_us += (monotonic_ns() - load[BEGUN]) // 1000
-            self._paid += sum((load[PAID] or {}).values())
+            self._paid += load[PAID]
             load[BEGUN] = ENDED
 
     def paid(self, load: Load, entry: Entry) -> None:
-        """A call that was made for one of this cache's loads has ended; the same entry twice is once."""
+        """A call that was made for one of this cache's loads has ended."""
         with self._guard:
             if load[BEGUN] == COUNTED:
                 return
-            paid = load[PAID] = load[PAID] or {}
-            if load[BEGUN] == ENDED and entry.id not in paid:
+            if load[BEGUN] == ENDED:
                 self._paid += entry.weight.usd
-            paid[entry.id] = entry.weight.usd
+            else:
+                load[PAID] += entry.weight.usd
 
     def seen(self, key: object, hit: bool) -> None:
         """Looks at a key, if it is one of those that are looked at; one that has no hash is."""
@@ -274,8 +274,8 @@ def _missed(monitor: CacheMonitor) -> Callable[[object], None]:
         if not hash(key) & mask[0]:
             monitor.look(key, hit=False)
         if (found := loads()) is None or found[0] is monitor:
-            begin([monitor, now(), None])
+            begin([monitor, now(), 0])
         else:
-            put(found, monitor, [monitor, now(), None])
+            put(found, monitor, [monitor, now(), 0])
 
     return missed

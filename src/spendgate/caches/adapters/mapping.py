@@ -128,9 +128,9 @@ def _item(monitor: CacheMonitor) -> Any:
             if not hash(key) & mask[0]:
                 look(key, False)
             if (found := loads()) is None or found[0] is monitor:
-                begin([monitor, now(), None])
+                begin([monitor, now(), 0])
             else:
-                put(found, monitor, [monitor, now(), None])
+                put(found, monitor, [monitor, now(), 0])
             raise KeyError(key)
         if not (loads() and counted(key)):
             hits()
@@ -156,9 +156,9 @@ def _get(monitor: CacheMonitor) -> Any:
             if not hash(key) & mask[0]:
                 look(key, False)
             if (found := loads()) is None or found[0] is monitor:
-                begin([monitor, now(), None])
+                begin([monitor, now(), 0])
             else:
-                put(found, monitor, [monitor, now(), None])
+                put(found, monitor, [monitor, now(), 0])
             return default
         if not (loads() and counted(key)):
             hits()
