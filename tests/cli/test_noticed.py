@@ -10,7 +10,7 @@ from tests.cli.conftest import Desk
 
 @pytest.fixture
 def wasteful(desk: Desk) -> Desk:
-    """A record that was enriched fourteen times, one three times, and twenty-five others twice each in another service."""
+    """A record that was enriched fourteen times, one three times, and twenty-five twice each for another service."""
     with desk.gate() as gate:
         for service, key, times in (
             ("pipeline", "4711", 14),
@@ -47,7 +47,7 @@ def test_the_report_says_the_same_in_json(wasteful: Desk) -> None:
     assert (finding["kind"], finding["service"], finding["usd"], finding["ended_at"]) == (
         "duplicates",
         "b",
-        "0.08",
+        "0.10",
         None,
     )
     assert finding["data"]["duplicates"] == 25

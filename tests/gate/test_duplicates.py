@@ -87,6 +87,15 @@ def test_the_configuration_says_it_for_the_others(make_gate: MakeGate) -> None:
     assert duplicates(gate) == [False, True, False, True]
 
 
+def test_names_do_not_run_into_each_other(gate: Gate) -> None:
+    """Where the service ends and the key begins is part of what is asked for."""
+    for service, key in (("a", "x"), ("ab", "x"), ("a", "bx"), ("", "x"), ("", "ax")):
+        enrich_for = gate.reserve(resource="b", at_most="0.01", service=service, key=key, fresh_for="24h")
+        enrich_for.settle(cost="0.01")
+    gate.reserve(resource="bb", at_most="0.01", service="a", key="x", fresh_for="24h").settle(cost="0.01")
+    assert not any(duplicates(gate))
+
+
 def test_calls_without_freshness_leave_no_trace(gate: Gate) -> None:
     """Nothing is marked, and nothing is remembered, of calls that do not say how long their answer is good."""
     enrich(gate)

@@ -20,6 +20,7 @@ TABLES = (
     "tests/test_reservation.py",
     "tests/stores/test_contract.py",
     "tests/gate/test_tasks.py",
+    "tests/gate/test_duplicates.py",
 )
 HUNT = [sys.executable, "-m", "tests.mutants.hunt"]
 EXAMPLES = 1000

@@ -10,14 +10,15 @@ from spendgate.stores.telling import Telling
 
 FORGET_AFTER = DAY
 """How long what is over is kept all the same: a clock that is set back by less finds everything that it had taken."""
-FORGOTTEN = 8
-"""How many digests whose time is up are forgotten when one is written: rows cannot pile up, and nobody waits."""
+LOOKS, LOOKED_AT = "08", 64
+"""A new digest that ends in one of these, one in eight, looks at so many others for what is over: rows cannot pile
+up, and nobody waits."""
 
 
 def remember(tables: Tables, digest: str, span: int, *, at: int, is_new: bool) -> None:
     """Writes down that something happened, for a span of time; what is new takes the place of what is over."""
-    if is_new:
-        tables.forget_seen(at - FORGET_AFTER, FORGOTTEN)
+    if is_new and digest[-1:] in LOOKS:
+        tables.forget_seen(digest, at - FORGET_AFTER, LOOKED_AT)
     tables.put_seen(digest, at, at + span)
 
 

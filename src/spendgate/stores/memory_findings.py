@@ -28,11 +28,11 @@ class MemoryFindingTables:
         self._seen[digest] = at, until_at
         heapq.heappush(self._ends, (until_at, digest))
 
-    def forget_seen(self, at: int, most: int) -> None:
+    def forget_seen(self, digest: str, at: int, most: int) -> None:  # noqa: ARG002 - here they are in order
         while most and self._ends and self._ends[0][0] <= at:
-            until_at, digest = heapq.heappop(self._ends)
-            if self._seen.get(digest, (0, 0))[1] == until_at:
-                del self._seen[digest]
+            until_at, other = heapq.heappop(self._ends)
+            if self._seen.get(other, (0, 0))[1] == until_at:
+                del self._seen[other]
                 most -= 1
 
     def redate_seen(self, now_at: int) -> None:

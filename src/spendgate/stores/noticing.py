@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from spendgate.findings import Finding
 from spendgate.stores.findings import begin, end, remember
 from spendgate.stores.posting import Posting
+from spendgate.stores.repeats import up_to_date
 from spendgate.stores.tables import Tables
 
 T = TypeVar("T")
@@ -74,12 +75,15 @@ class FindingKeeping:
             if found is None or not found.is_running:
                 return found
             posting.meta.head += 1
+            found = up_to_date(posting.tables, found)
+            if found.kind == "duplicates":
+                posting.tables.drop_streak(found.service, found.subject)
             return end(posting, found, posting.at)
 
         return self._post(now_at, stop)
 
     def findings(self, since_at: int = 0, running_only: bool = False) -> list[Finding]:
         """The findings that run, and those that ended at or after an instant, in the order in which they began."""
-        found = self._read(lambda tables: tables.findings(since_at))
+        found = self._read(lambda tables: [up_to_date(tables, one) for one in tables.findings(since_at)])
         found = [one for one in found if one.is_running or not running_only]
         return sorted(found, key=lambda one: (one.began_at, one.id))

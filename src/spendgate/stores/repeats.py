@@ -12,7 +12,7 @@ from spendgate.findings import Finding
 from spendgate.freshness import DUPLICATE, read_mark
 from spendgate.ledger import Entry, Weight
 from spendgate.stores.findings import begin, end, remember
-from spendgate.stores.tables import Meta, Streak
+from spendgate.stores.tables import Meta, Streak, Tables
 from spendgate.stores.telling import Telling
 
 LEAST = 20
@@ -62,13 +62,18 @@ def _count(telling: Telling, meta: Meta, entry: Entry, duplicate_usd: int | None
         usd=streak.usd + duplicate_usd,
         last_at=telling.at,
     )
-    known = tables.finding(streak.finding) if streak.finding else None
-    if known is not None and known.is_running:
-        tables.put_finding(_brought(known, streak))
-    elif streak.points >= FULL:
+    if not streak.finding and streak.points >= FULL:
         begun = _brought(Finding("duplicates", call.resource, call.service), streak)
         streak = replace(streak, finding=begin(telling, meta, begun).id)
     tables.put_streak(streak)
+
+
+def up_to_date(tables: Tables, finding: Finding) -> Finding:
+    """The finding as it is now: while duplicates go on, their streak alone is written."""
+    if finding.kind != "duplicates" or not finding.is_running:
+        return finding
+    streak = tables.streak(finding.service, finding.subject)
+    return _brought(finding, streak) if streak is not None and streak.finding == finding.id else finding
 
 
 def _brought(finding: Finding, streak: Streak) -> Finding:

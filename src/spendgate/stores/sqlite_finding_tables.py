@@ -8,9 +8,11 @@ from spendgate.findings import Finding
 from spendgate.stores import sqlite_rows as rows
 from spendgate.stores.tables import Streak
 
+_REMEMBERED = 4096
+
 
 class SqliteFindingTables:
-    """The part of `SqliteTables` that knows findings."""
+    """The part of `SqliteTables` that knows findings. Streaks that were asked for stay in memory like counters do."""
 
     run: Callable[..., Any]
 
@@ -24,28 +26,43 @@ class SqliteFindingTables:
     def put_seen(self, digest: str, at: int, until_at: int) -> None:
         self.run("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows.sealed("once", (at, until_at, digest)))
 
-    def forget_seen(self, at: int, most: int) -> None:
-        over = "SELECT digest FROM once WHERE until_at <= ? ORDER BY until_at LIMIT ?"
-        for (digest,) in self.run(over, (at, most)).fetchall():
-            self.run("DELETE FROM once WHERE digest = ?", (digest,))
+    def forget_seen(self, digest: str, at: int, most: int) -> None:
+        """Looks at the rows beside the one that is written next: digests are scattered, so all have their turn."""
+        beside = "SELECT digest, until_at FROM once WHERE digest > ? ORDER BY digest LIMIT ?"
+        for other, until_at in self.run(beside, (digest, most)).fetchall():
+            if until_at <= at:
+                self.run("DELETE FROM once WHERE digest = ?", (other,))
 
     def redate_seen(self, now_at: int) -> None:
         for row in self.run("SELECT * FROM once WHERE at > ?", (now_at,)).fetchall():
             at, until_at, digest = rows.opened("once", row, f"what happened as {row[2][:8]}")
             self.put_seen(digest, now_at, now_at + until_at - at)
 
+    def forget_findings(self) -> None:
+        """Forgets what somebody else may have changed."""
+        self._streaks: dict[tuple[str, str], Streak | None] = {}
+
     def streak(self, service: str, resource: str) -> Streak | None:
-        sql = "SELECT * FROM streaks WHERE service = ? AND resource = ?"
-        row = self.run(sql, (service, resource)).fetchone()
-        return _streak(row) if row else None
+        if (service, resource) not in self._streaks:
+            sql = "SELECT * FROM streaks WHERE service = ? AND resource = ?"
+            row = self.run(sql, (service, resource)).fetchone()
+            self._keep(service, resource, _streak(row) if row else None)
+        return self._streaks[service, resource]
+
+    def _keep(self, service: str, resource: str, streak: Streak | None) -> None:
+        if len(self._streaks) >= _REMEMBERED:
+            self._streaks.clear()
+        self._streaks[service, resource] = streak
 
     def put_streak(self, streak: Streak) -> None:
         s = streak
         values = (s.points, s.calls, s.duplicates, s.usd, s.last_at, s.finding, s.service, s.resource)
         self.run("INSERT OR REPLACE INTO streaks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.sealed("streaks", values))
+        self._keep(s.service, s.resource, s)
 
     def drop_streak(self, service: str, resource: str) -> None:
         self.run("DELETE FROM streaks WHERE service = ? AND resource = ?", (service, resource))
+        self._keep(service, resource, None)
 
     def streaks(self) -> list[Streak]:
         return [_streak(row) for row in self.run("SELECT * FROM streaks").fetchall()]

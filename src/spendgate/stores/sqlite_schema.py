@@ -99,7 +99,6 @@ _FINDINGS = """
 CREATE TABLE once (
     at INTEGER NOT NULL, until_at INTEGER NOT NULL, digest TEXT PRIMARY KEY, chk INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX once_by_end ON once (until_at);
 CREATE TABLE streaks (
     points INTEGER NOT NULL, calls INTEGER NOT NULL, duplicates INTEGER NOT NULL, usd INTEGER NOT NULL,
     last_at INTEGER NOT NULL, finding INTEGER NOT NULL, service TEXT NOT NULL, resource TEXT NOT NULL,

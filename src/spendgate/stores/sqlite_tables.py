@@ -90,6 +90,7 @@ class SqliteTables(SqliteTaskTables, SqliteFindingTables, SqliteCacheTables):
     def _forget(self) -> None:
         """Forgets what somebody else may have changed."""
         self.forget_tasks()
+        self.forget_findings()
         self._meta: Meta | None = None
         self._counters: dict[Key, Counter] = {}
         self._entries: dict[int, Entry] = {}

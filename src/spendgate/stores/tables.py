@@ -138,8 +138,8 @@ class Tables(Protocol):
         """When something happened, and until when that is remembered; None where it is not known to have happened."""
 
     def put_seen(self, digest: str, at: int, until_at: int) -> None: ...
-    def forget_seen(self, at: int, most: int) -> None:
-        """Forgets up to `most` digests whose time is up."""
+    def forget_seen(self, digest: str, at: int, most: int) -> None:
+        """Looks at up to `most` digests, such as those after this one, and forgets whose time was up at an instant."""
 
     def redate_seen(self, now_at: int) -> None:
         """Dates what happened after `now_at` at `now_at`; it is remembered for as long as it was."""

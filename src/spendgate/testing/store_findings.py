@@ -69,12 +69,13 @@ class FindingChecks(StoreSetup):
         """What was taken by a clock that was ahead stays taken, for a whole span from the correction and no longer."""
         with self.opened(tmp_path) as store:
             assert store.once("before", HOUR, START_AT)
-            assert store.once("ahead", HOUR, START_AT + 20 * HOUR)
-            assert not store.once("ahead", HOUR, START_AT + MINUTE)
+            for number in range(40):
+                assert store.once(f"ahead {number}", HOUR, START_AT + 20 * HOUR)
+            assert not store.once("ahead 8", HOUR, START_AT + MINUTE)
             assert not store.once("before", HOUR, START_AT + HOUR - 1)
-            assert not store.once("ahead", HOUR, START_AT + MINUTE + HOUR - 1)
+            assert not store.once("ahead 8", HOUR, START_AT + MINUTE + HOUR - 1)
             assert store.once("before", HOUR, START_AT + HOUR + MINUTE)
-            assert store.once("ahead", HOUR, START_AT + HOUR + MINUTE)
+            assert store.once("ahead 8", HOUR, START_AT + HOUR + MINUTE)
 
     def test_a_clock_that_trembles_frees_nothing(self, tmp_path: Path) -> None:
         """Within the few seconds by which clocks differ, nothing is taken twice."""
@@ -151,6 +152,10 @@ class FindingChecks(StoreSetup):
             assert is_duplicate(pay(store, START_AT + HOUR, "4711"))
             assert is_duplicate(pay(store, START_AT + HOUR + DAY - 1, "4711"))
             assert not is_duplicate(pay(store, START_AT + HOUR + DAY - 1 + DAY, "4711"))
+            slow = held(store.hold(paying("4711"), START_AT + 4 * DAY - 1)).id
+            assert not is_duplicate(store.settle(slow, Outcome(), START_AT + 4 * DAY - 1))
+            slow = held(store.hold(paying("4711"), START_AT + 5 * DAY - 2)).id
+            assert is_duplicate(store.settle(slow, Outcome(), START_AT + 5 * DAY + MINUTE))
             for unlike in ({"service": "x"}, {"resource": "x"}):
                 assert not is_duplicate(pay(store, START_AT + HOUR, "4711", DAY, **unlike))
             assert not is_duplicate(pay(store, START_AT + HOUR, "4712"))
