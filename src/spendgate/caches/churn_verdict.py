@@ -14,7 +14,7 @@ class ChurnVerdict:
     Attributes:
         kind: "churning", "healthy" or "cannot tell yet". The last one neither begins nor ends a finding.
         lookups: how many lookups were looked at; of these the two counts speak.
-        different: how many different keys they had.
+        different: how many different keys they had, to one in a thousand.
         different_without: how many there are without the culprit; None where that is not known.
         segment: the segment with the culprit, from 1; 0 where there is none.
         shape: what it looks like, in words: "ISO timestamp", "UUID".

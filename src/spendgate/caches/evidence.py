@@ -11,7 +11,11 @@ BLOCK = 100
 """How many lookups make a block; two blocks are kept, and the evidence of both counts."""
 NEARLY_ALL = 0.9
 MOVES = 8
-"""How many times the instant in the key must have changed: one that stands still is a window's, not the lookup's."""
+"""How many times the instant in the key must have changed: one that stands still is a window's, not the lookup's.
+
+And it must either change with nearly each lookup, or not stand on a grid coarser than two seconds: a job that begins on
+the hour looks everything up within two seconds of the hour that its keys have.
+"""
 _MOST_LABELS = 8
 _ADOPTED = 1024
 _STEP = 1000
@@ -98,9 +102,10 @@ class Moments:
             return None
         for label in {**before.labels, **now.labels}:
             one, two = before.labels.get(label, _Own()), now.labels.get(label, _Own())
-            if one.times + two.times < looks * NEARLY_ALL or one.moves + two.moves < MOVES:
+            times, moves = one.times + two.times, one.moves + two.moves
+            if times < looks * NEARLY_ALL or moves < MOVES:
                 continue
-            if gcd(one.step, two.step) <= CLOSE:
+            if gcd(one.step, two.step) <= CLOSE or moves >= times * NEARLY_ALL:
                 return OwnInstant(label[0], two.segment or one.segment, label[2])
         return None
 

@@ -167,7 +167,9 @@ class MissRate:
             self._until = at
         elif at > self._until:
             grown = self._allowed + BOUND / HOURS * (at - self._until) / HOUR
-            self._allowed, self._until = min(grown, BOUND / HOURS / 2), at
+            if at - self._until <= HOUR:
+                self._allowed = min(grown, BOUND / HOURS / 2)
+            self._until = at
 
     def _begin(self, at: int, usual: float | None, *, graceful: bool) -> MissEpisode | None:
         if usual is None or usual < HARDLY_HITS or graceful:
@@ -228,6 +230,6 @@ class MissRate:
             pending = state["pending"]
             rate._pending = None if pending is None else [(at, hits, misses) for at, hits, misses in pending]
             rate.episode = MissEpisode(*state["episode"]) if state["episode"] else None
-        except (KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError("this is not the state of a miss rate") from error
         return rate

@@ -58,7 +58,7 @@ class Rhythm:
         silence: the one that lasts, or None.
     """
 
-    __slots__ = ("_count", "_fed_at", "_hour", "_last_at", "_missing", "_past", "_whole_hour", "silence")
+    __slots__ = ("_count", "_fed_at", "_hour", "_last_at", "_missing", "_past", "_pending", "_whole_hour", "silence")
 
     def __init__(self) -> None:
         self._past = array("I", [_UNKNOWN]) * (_HOURS * WEEKS)
@@ -66,6 +66,7 @@ class Rhythm:
         self._whole_hour = False
         self._count = 0
         self._last_at = self._fed_at = 0
+        self._pending: list[int] = []
         self._missing = 0.0
         self.silence: Silence | None = None
 
@@ -82,6 +83,7 @@ class Rhythm:
         watched = self._hour is not None and 0 <= at - self._fed_at <= HOUR
         if not watched:
             self._missing = 0.0
+            self._pending = self._pending if self.silence else []
             self._last_at = at if not self.silence else self._last_at
         hour = at // HOUR
         if hour != self._hour:
@@ -94,6 +96,9 @@ class Rhythm:
 
     def _come(self, at: int) -> Silence | None:
         self._last_at, self._missing = at, 0.0
+        for hour in self._pending:
+            self._learn(hour, 0)
+        self._pending.clear()
         if self.silence is None:
             return None
         ended, self.silence = replace(self.silence, ended_at=at), None
@@ -106,25 +111,33 @@ class Rhythm:
         return self.silence
 
     def _turn(self, hour: int, *, watched: bool) -> None:
-        """An hour is over; it is learned if all of it was watched, and no silence was noticed in it."""
-        if watched and self._whole_hour and self._hour is not None and hour == self._hour + 1 and self.silence is None:
-            first = self._hour % _HOURS * WEEKS
-            past = self._past
-            past[first + 1 : first + WEEKS] = past[first : first + WEEKS - 1]
-            past[first] = min(self._count, _UNKNOWN - 1)
+        """An hour is over; it is learned if all of it was watched.
+
+        An hour that should have had lookups and had none is learned once there are some again: until then it would
+        make the silence that it belongs to look usual.
+        """
+        if watched and self._whole_hour and self._hour is not None and hour == self._hour + 1:
+            if self._count or not self._fewest_of(self._hour):
+                self._learn(self._hour, self._count)
+            elif len(self._pending) < _HOURS:
+                self._pending.append(self._hour)
         self._whole_hour = watched
         self._hour, self._count = hour, 0
 
+    def _learn(self, hour: int, count: int) -> None:
+        first = hour % _HOURS * WEEKS
+        past = self._past
+        past[first + 1 : first + WEEKS] = past[first : first + WEEKS - 1]
+        past[first] = min(count, _UNKNOWN - 1)
+
     def _fewest(self, hour: int) -> int:
         """The fewest lookups of this hour of the week and of those beside it, as far as they are known."""
-        fewest = _UNKNOWN
-        for near in (hour - 1, hour, hour + 1):
-            first = near % _HOURS * WEEKS
-            known = [count for count in self._past[first : first + WEEKS] if count != _UNKNOWN]
-            if len(known) < WEEKS_NEEDED:
-                return 0
-            fewest = min(fewest, *known)
-        return fewest
+        return min(self._fewest_of(near) for near in (hour - 1, hour, hour + 1))
+
+    def _fewest_of(self, hour: int) -> int:
+        first = hour % _HOURS * WEEKS
+        known = [count for count in self._past[first : first + WEEKS] if count != _UNKNOWN]
+        return min(known) if len(known) >= WEEKS_NEEDED else 0
 
     def to_json(self) -> str:
         """The state as text."""
@@ -134,6 +147,7 @@ class Rhythm:
                 "past": [-1 if count == _UNKNOWN else count for count in self._past],
                 "silence": silence and [silence.began_at, silence.noticed_at, silence.ended_at, silence.missing],
                 "last": [self._last_at, self._fed_at],
+                "pending": self._pending,
             },
             separators=(",", ":"),
         )
@@ -154,6 +168,7 @@ class Rhythm:
             rhythm._past = past
             rhythm.silence = Silence(*state["silence"]) if state["silence"] else None
             rhythm._last_at, rhythm._fed_at = state["last"]
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+            rhythm._pending = [int(hour) for hour in state["pending"]]
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError("this is not the state of a rhythm") from error
         return rhythm

@@ -78,8 +78,10 @@ class Usual:
         return min([self._mean, *(share for share in self._around(at) if share != _UNKNOWN)])
 
     def _around(self, at: int) -> list[float]:
-        slots = [self._lows[_slot(at + shift)] for shift in (-HOUR, 0, HOUR)]
-        return [*slots, self._ages[min(self._since.bit_length(), _AGES - 1)]]
+        """What the hours around this one have shown; where they are not known, the same ones of the other days."""
+        slots = [_slot(at + shift) for shift in (-HOUR, 0, HOUR)]
+        lows = [self._lows[slot] if self._lows[slot] != _UNKNOWN else self._lows[(slot + 24) % 48] for slot in slots]
+        return [*lows, self._ages[min(self._since.bit_length(), _AGES - 1)]]
 
     def feed(self, at: int, hits: int, misses: int, *, steady: bool) -> tuple[int, int, int] | None:
         """Counts lookups; returns the hour that is over with them: its instant, hits and misses."""
