@@ -4,6 +4,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.mutants.cache_faults import CACHES
 from tests.mutants.faults import ALL
 from tests.mutants.finding_faults import FINDINGS
 from tests.mutants.planting import Outcome, hunt
@@ -11,7 +12,7 @@ from tests.mutants.planting import Outcome, hunt
 
 def main(words: list[str]) -> int:
     """Prints a table as the answers come; 1 if a fault survives."""
-    faults = [fault for fault in (*ALL, *FINDINGS) if not words or any(word in fault.name for word in words)]
+    faults = [fault for fault in (*ALL, *FINDINGS, *CACHES) if not words or any(word in fault.name for word in words)]
     survivors: list[Outcome] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as several:
         for number, outcome in enumerate(several.map(hunt, faults), 1):

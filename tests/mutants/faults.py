@@ -6,13 +6,17 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: in `path` below `src/spendgate`, `old` becomes `new`. `caught_by` the model alone, or the tables too."""
+    """A fault: in `path` below `src/spendgate`, `old` becomes `new`. `caught_by` the model alone, or the tables too.
+
+    `tables` are the tests that must notice it, where they are others than usual; the model is then not asked.
+    """
 
     name: str
     path: str
     old: str
     new: str
     caught_by: Literal["model", "tests"] = "model"
+    tables: tuple[str, ...] = ()
 
 
 _CHECKED = '        state = after(entry.state, "settle", entry.id)\n'

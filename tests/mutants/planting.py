@@ -24,7 +24,7 @@ TABLES = (
 )
 HUNT = [sys.executable, "-m", "tests.mutants.hunt"]
 EXAMPLES = 1000
-PYTEST = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", *TABLES]
+PYTEST = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
 LIMIT_S = 280
 
 
@@ -55,8 +55,9 @@ def plant(fault: Fault, folder: Path) -> Path:
 
 def hunt(fault: Fault, examples: int = EXAMPLES) -> Outcome:
     """Runs what must notice the fault; when it does not, the fault survives."""
-    model, tables = ("the model", [*HUNT, str(examples)], NOTICED), ("the tables", PYTEST, 1)
-    ways = [model] if fault.caught_by == "model" else [tables, model]
+    model = ("the model", [*HUNT, str(examples)], NOTICED)
+    tables = ("the tables", [*PYTEST, *(fault.tables or TABLES)], 1)
+    ways = [model] if fault.caught_by == "model" else [tables] if fault.tables else [tables, model]
     with tempfile.TemporaryDirectory(prefix="spendgate-mutant-") as name:
         folder = plant(fault, Path(name))
         for by, command, noticed in ways:

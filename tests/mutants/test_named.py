@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.cache_faults import CACHES
 from tests.mutants.faults import ALL, NAMED, Fault
 from tests.mutants.finding_faults import FINDINGS
 from tests.mutants.planting import hunt, plant
@@ -17,7 +18,7 @@ def test_the_model_notices(fault: Fault) -> None:
 
 def test_every_fault_can_be_planted(tmp_path: Path) -> None:
     """Each fault still names a piece of the sources, exactly once, and leaves a module that Python can read."""
-    for number, fault in enumerate((*ALL, *FINDINGS)):
+    for number, fault in enumerate((*ALL, *FINDINGS, *CACHES)):
         folder = plant(fault, tmp_path / str(number))
         compile((folder / "spendgate" / fault.path).read_text(encoding="utf-8"), fault.path, "exec")
 

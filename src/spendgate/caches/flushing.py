@@ -94,7 +94,10 @@ class CacheBook:
             for monitor in self.monitors():
                 monitor.written()
             if self.after is not None:
-                self.after(self.monitors(), now_at)
+                try:
+                    self.after(self.monitors(), now_at)
+                except Exception:
+                    log.exception("spendgate: caches could not be judged; they are counted all the same")
 
     def _write(self, minutes: Iterable[CacheMinute], now_at: int) -> bool:
         try:

@@ -95,6 +95,7 @@ class CacheMonitor:
         for measure in self.measures:
             measure()
         self._taken = self._totals()
+        self.churn = self.churn and type(self.churn)()  # another thread may have been looking at a key
         self.mask[0] = 0
 
     def kind(self, of: object, make: Callable[[], type]) -> type:
