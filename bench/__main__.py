@@ -18,6 +18,7 @@ BENCHES = {
     "flat": "ten million entries beside a thousand",
     "jsonl": "a log that is read at each check, beside the ledger",
     "clients": "a wrapped SDK beside the bare one, on loopback",
+    "caches": "a watched cache beside the bare one: a dictionary, cachetools, lru_cache, Redis",
     "starting": "import, open, `spendgate --help` and `spendgate status` in fresh processes",
 }
 """The benches, in the order of the README; each is a module with a `measure`."""

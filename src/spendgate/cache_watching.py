@@ -78,6 +78,11 @@ class CacheDesk(FindingDesk):
         if self._caches is not None:
             self._caches.flush()
 
+    def _note_load(self, hold_id: str) -> None:
+        """A call is held: what misses here is what it is for."""
+        if self._caches is not None:
+            self._caches.costs.held(hold_id)
+
     def _close_caches(self) -> None:
         if self._caches is not None:
             self._caches.close()
@@ -85,13 +90,12 @@ class CacheDesk(FindingDesk):
     def _cache_book(self) -> "CacheBook":
         from spendgate.caches.flushing import CacheBook
         from spendgate.caches.judging import CacheJudge
-        from spendgate.caches.loading import MissCosts
 
         with _first:
             if self._caches is None:
                 self._caches = CacheBook(self.store, self.clock, is_off=self.mode == "off")
                 self._caches.after = CacheJudge(self).judge
-                self.listeners = (*self.listeners, MissCosts())
+                self.listeners = (*self.listeners, self._caches.costs)
             return self._caches
 
     def _miss_cost(self, stated: Amount) -> int:

@@ -169,6 +169,7 @@ class Gate(CallDesk, OnceDesk, CacheDesk):
             raise blocked_error(answer)
         self.tell(answer.events)
         if isinstance(answer, Held):
+            self._note_load(answer.id)
             return Reservation(self, guess, answer)
         span = pause(answer, now_at, deadline_at)
         if span is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from cachetools import LRUCache
 
 from spendgate.cacheminutes import CacheMinute
@@ -223,6 +224,19 @@ def test_a_clock_that_was_ahead_judges_again() -> None:
     clock.jump(NOON_AT)
     ask(gate, clock, 7, 3, minutes=3)
     assert store.cache_past("pages", "pipeline")[0] <= clock.now()
+
+
+def test_a_judge_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever goes wrong when caches are judged is logged; counts are written all the same."""
+    clock = FakeClock(NOON_AT)
+    gate = make_gate(clock=clock)
+    ask(gate, clock, 7, 3)
+    assert gate._caches is not None
+    gate._caches.after = lambda *_: 1 / 0
+    ask(gate, clock, 7, 3)
+    gate.close()
+    assert "could not be judged" in caplog.text
+    assert sum(one.lookups for one in gate.store.cache_minutes(0, clock.now())) == 20
 
 
 def test_a_past_that_cannot_be_read_is_begun_anew() -> None:

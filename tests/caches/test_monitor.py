@@ -15,6 +15,7 @@ import spendgate
 from spendgate import aio
 from spendgate.cacheminutes import CacheMinute
 from spendgate.caches import monitor as monitors
+from spendgate.caches.loading import MOST_HELD
 from spendgate.clock import MINUTE, SECOND
 from spendgate.errors import AmountError, PriceError, StoreError
 from spendgate.stores.memory import MemoryStore
@@ -150,7 +151,7 @@ def test_tasks_load_apart() -> None:
     async def load(record: int) -> None:
         if people.get(record) is None:
             async with awaited.call("clearbit.enrich"):
-                await asyncio.sleep(0)
+                pass
             people[record] = record
 
     async def main() -> None:
@@ -169,11 +170,26 @@ def test_a_late_settlement_counts_for_its_load() -> None:
     cache = gate.watch_cache("people", {})
     cache.get("a")
     hold = gate.reserve(resource="clearbit.enrich")
-    gate.backlog.add(lambda: hold.settle(cost="0.003"))
-    gate.backlog.add(lambda: hold.settle(cost="0.003"))
-    cache["a"] = 1
+    with gate.call("clearbit.enrich"):
+        cache["a"] = 1
+    for _ in range(2):
+        gate.backlog.add(lambda: hold.settle(cost="0.003"))
     gate.backlog.flush()
-    assert counted(gate) == {"misses": 1, "sets": 1, "miss_usd": 3_000_000}
+    assert counted(gate) == {"misses": 1, "sets": 1, "miss_usd": 7_000_000}
+
+
+def test_calls_that_never_settle_are_forgotten() -> None:
+    """A program whose calls fail keeps no more of them than it may, and the failed ones cost the cache nothing."""
+    gate = make_gate()
+    cache = gate.watch_cache("people", {})
+    for number in range(20):
+        cache.get(number)
+        for _ in range(500):
+            gate.reserve(resource="clearbit.enrich")
+        cache[number] = number
+    assert gate._caches is not None
+    assert len(gate._caches.costs._held) <= MOST_HELD
+    assert counted(gate) == {"misses": 20, "sets": 20}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """The public face of spendgate as a typed program: `mypy --strict` must accept every line. It is never run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 import openai
 
@@ -75,6 +76,28 @@ def key_tests(kept: dict[str, int]) -> None:
     assert_key_stable(key, ["a", arguments(name="b")], "24h", cache=kept, allow={"time": "a reason"})
     text: str = key("a")
     text.upper()
+
+
+def caches(gate: spendgate.Gate) -> None:
+    """A watched cache is of the type that was given."""
+    people: dict[str, int] = gate.watch_cache("people", {"a": 1}, miss_cost="0.004", service="pipeline")
+    double: Callable[[int], int] = gate.watch_cache("doubles", lru_cache(maxsize=10)(abs), miss_cost=Decimal(1))
+    monitor: spendgate.CacheMonitor = gate.cache_monitor("pages", miss_cost="clearbit.enrich")
+    monitor.hit("a")
+    monitor.miss("b")
+    monitor.set("b")
+    monitor.evict(2)
+    monitor.error()
+    with monitor.load("c"):
+        people["c"] = double(-3)
+    gate.flush_caches()
+
+
+async def awaited_caches(gate: aio.Gate) -> None:
+    """The awaited gate watches the same ones, at once."""
+    people: dict[str, int] = gate.watch_cache("people", {"a": 1})
+    gate.cache_monitor("people").hit(people)
+    await gate.flush_caches()
 
 
 def clients(gate: spendgate.Gate, client: openai.OpenAI) -> None:

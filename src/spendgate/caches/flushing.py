@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from spendgate.cacheminutes import CacheMinute, minute_of
+from spendgate.caches.loading import MissCosts
 from spendgate.caches.monitor import CacheMonitor
 from spendgate.clock import Clock
 from spendgate.errors import StoreError
@@ -37,6 +38,7 @@ class CacheBook:
     def __init__(self, store: Store, clock: Clock, *, is_off: bool = False) -> None:
         self.store = store
         self.clock = clock
+        self.costs = MissCosts()
         self.after: After | None = None
         """Called after each flush, with the monitors and the instant; it looks for findings."""
         self._monitors: dict[tuple[str, str], CacheMonitor] = {}
@@ -92,7 +94,10 @@ class CacheBook:
             for monitor in self.monitors():
                 monitor.written()
             if self.after is not None:
-                self.after(self.monitors(), now_at)
+                try:
+                    self.after(self.monitors(), now_at)
+                except Exception:
+                    log.exception("spendgate: caches could not be judged; they are counted all the same")
 
     def _write(self, minutes: Iterable[CacheMinute], now_at: int) -> bool:
         try:

@@ -1,7 +1,7 @@
 """What a miss sets off: from the lookup that missed, in this thread or asyncio task, to the value that is stored.
 
-Paid calls that settle in between are what the miss cost. A load is a list, which is made in a third of the time that an
-object of a class takes; a context holds None, its only load, or a tuple of several, the innermost last.
+Paid calls that are held in between are what the miss costs. A load is a list, which is made in a third of the time that
+an object of a class takes; a context holds None, its only load, or a tuple of several, the innermost last.
 """
 
 from contextvars import ContextVar
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from spendgate.caches.monitor import CacheMonitor
 
 Load = list[Any]
-OWNER, BEGUN, USD, KEY, LAST = range(5)
-"""The places of a load: its monitor; when it began, in nanoseconds that only grow, or one of the two below; the
-nano-dollars so far; the key, where only `in` was asked; the entry that was last added."""
+OWNER, BEGUN, PAID, KEY = range(4)
+"""The places of a load: its monitor; when it began, in nanoseconds that only grow, or one of the two below; what
+its calls did cost so far, in nano-dollars; and the key, but only where no more than `in` was asked."""
 ENDED, COUNTED = -1, -2
 """No load any more; and no load at all, but a mark: the lookup of KEY has been counted, the next one is the same."""
+MOST_HELD = 4096
+"""Of so many calls that have not settled yet it is known for which miss they are made."""
 NOTHING: Any = object()
 """A key that equals none."""
 
@@ -51,11 +53,26 @@ def put(found: Open, monitor: "CacheMonitor", load: Load | None) -> None:
 
 
 class MissCosts:
-    """Listens to the gate: what a call did cost is what the misses cost for which it was made."""
+    """Listens to the gate: a call that is held while a miss loads is what the miss costs, whenever it settles.
+
+    One that is never settled is forgotten, in time.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[Load, ...]] = {}
+
+    def held(self, hold_id: str) -> None:
+        """A call is about to be made here: for the innermost load of each cache."""
+        loads = every(open_loads.get())
+        if loads:
+            self._held[hold_id] = tuple({load[OWNER]: load for load in loads}.values())
+            if len(self._held) > MOST_HELD:
+                for old in list(self._held)[: MOST_HELD // 2]:
+                    self._held.pop(old, None)
 
     def entry(self, entry: Entry) -> None:
-        """A call ended, here or, later, on behalf of here."""
-        for load in {load[OWNER]: load for load in every(open_loads.get())}.values():
+        """A call ended, here or elsewhere."""
+        for load in self._held.pop(entry.id, ()):
             load[OWNER].paid(load, entry)
 
     def events(self, events: tuple[Event, ...]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from spendgate.cacheminutes import CacheMinute
-from spendgate.caches.loading import BEGUN, COUNTED, ENDED, KEY, LAST, NOTHING, USD, Load, every, of, open_loads, put
+from spendgate.caches.loading import BEGUN, COUNTED, ENDED, KEY, NOTHING, PAID, Load, every, of, open_loads, put
 from spendgate.caches.tally import Tally
 from spendgate.clock import monotonic_ns
 from spendgate.ledger import Entry
@@ -80,6 +80,8 @@ class CacheMonitor:
         self._sums = [0, 0, 0]
         self._judged = [0, 0, 0]
         self._pending: dict[int, CacheMinute] = {}
+        self.missed = _missed(self)
+        """`miss` in half the time, for a key that has a hash."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -93,6 +95,7 @@ class CacheMonitor:
         for measure in self.measures:
             measure()
         self._taken = self._totals()
+        self.churn = self.churn and type(self.churn)()  # another thread may have been looking at a key
         self.mask[0] = 0
 
     def kind(self, of: object, make: Callable[[], type]) -> type:
@@ -112,7 +115,7 @@ class CacheMonitor:
         """The cache did not have it: what comes until `set` is the load, in this thread or task."""
         self.misses.add()
         self.seen(key, hit=False)
-        put(open_loads.get(), self, [self, monotonic_ns(), 0, NOTHING, ""])
+        put(open_loads.get(), self, [self, monotonic_ns(), 0])
 
     def set(self, key: object = NOTHING) -> None:  # noqa: ARG002 - it is the cache that is loaded, whatever the key
         """Something was stored: what was loading here has ended."""
@@ -134,7 +137,7 @@ class CacheMonitor:
         (self.hits if found else self.misses).add()
         self.seen(key, hit=found)
         loads = open_loads.get()
-        load = [self, COUNTED if found else monotonic_ns(), 0, key, ""]
+        load = [self, COUNTED if found else monotonic_ns(), 0, key]
         if loads is None or loads[0] is self:
             open_loads.set(load)
         else:
@@ -167,14 +170,14 @@ class CacheMonitor:
         load = of(loads, self)
         if load is not None and load[BEGUN] >= 0:
             self._end(load)
-            put(loads, self, None if load[KEY] is NOTHING else [self, COUNTED, 0, load[KEY], ""])
+            put(loads, self, [self, COUNTED, 0, load[KEY]] if len(load) > KEY else None)
 
     @contextmanager
     def load(self, key: object = NOTHING) -> Iterator[None]:
         """A block that loads what was not in the cache: a miss, timed, with all that is paid for inside."""
         self.misses.add()
         self.seen(key, hit=False)
-        load: Load = [self, monotonic_ns(), 0, NOTHING, ""]
+        load: Load = [self, monotonic_ns(), 0]
         before = open_loads.get()
         open_loads.set((*every(before), load))
         try:
@@ -186,19 +189,18 @@ class CacheMonitor:
     def _end(self, load: Load) -> None:
         with self._guard:
             self._load_us += (monotonic_ns() - load[BEGUN]) // 1000
-            self._paid += load[USD]
+            self._paid += load[PAID]
             load[BEGUN] = ENDED
 
     def paid(self, load: Load, entry: Entry) -> None:
-        """A call that was made for one of this cache's loads has ended; the same entry twice is once."""
+        """A call that was made for one of this cache's loads has ended."""
         with self._guard:
-            if load[BEGUN] == COUNTED or load[LAST] == entry.id:
+            if load[BEGUN] == COUNTED:
                 return
-            load[LAST] = entry.id
             if load[BEGUN] == ENDED:
                 self._paid += entry.weight.usd
             else:
-                load[USD] += entry.weight.usd
+                load[PAID] += entry.weight.usd
 
     def seen(self, key: object, hit: bool) -> None:
         """Looks at a key, if it is one of those that are looked at; one that has no hash is."""
@@ -263,3 +265,18 @@ class CacheMonitor:
     def written(self) -> None:
         """What was pending is in the ledger."""
         self._pending.clear()
+
+
+def _missed(monitor: CacheMonitor) -> Callable[[object], None]:
+    misses, mask, loads, begin, now = monitor.misses.add, monitor.mask, open_loads.get, open_loads.set, monotonic_ns
+
+    def missed(key: object) -> None:
+        misses()
+        if not hash(key) & mask[0]:
+            monitor.look(key, hit=False)
+        if (found := loads()) is None or found[0] is monitor:
+            begin([monitor, now(), 0])
+        else:
+            put(found, monitor, [monitor, now(), 0])
+
+    return missed

@@ -90,10 +90,33 @@ def _item(monitor: CacheMonitor, bare: Any) -> Callable[[Any, object], Any]:
     return __getitem__
 
 
-def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
-    def __missing__(self: Any, key: object) -> Any:
-        monitor.miss(key)
-        return bare.__missing__(self, key)
+def _get(monitor: CacheMonitor, bare: Any) -> Callable[..., Any]:
+    """`get` as `cachetools` has it: the item, if it is there."""
+    hits, mask, look, missed = monitor.hits.add, monitor.mask, monitor.look, monitor.missed
+    loads, counted, look_up, has = open_loads.get, monitor.counted, bare.__getitem__, bare.__contains__
+
+    def get(self: Any, key: object, default: Any = None) -> Any:
+        try:
+            if not has(self, key):
+                missed(key)
+                return default
+            value = look_up(self, key)
+        except KeyError:  # it has expired in between, and was counted as missing
+            return default
+        except Exception:
+            monitor.error()
+            raise
+        if not (loads() and counted(key)):
+            hits()
+            if not hash(key) & mask[0]:
+                look(key, True)
+        return value
+
+    return get
+
+
+def _own_get(monitor: CacheMonitor, bare: Any) -> Callable[..., Any]:
+    """`get` of a class that has its own."""
 
     def get(self: Any, key: object, default: Any = None) -> Any:
         try:
@@ -107,13 +130,24 @@ def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
         monitor.hit(key)
         return value
 
+    return get
+
+
+def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
+    missing = bare.__missing__
+
+    def __missing__(self: Any, key: object) -> Any:
+        monitor.miss(key)
+        return missing(self, key)
+
     def __contains__(self: Any, key: object) -> bool:
         found: bool = bare.__contains__(self, key)
         monitor.asked(key, found)
         return found
 
-    item = _item(monitor, bare)
-    return {"__getitem__": item, "__missing__": __missing__, "get": get, "__contains__": __contains__}
+    is_plain = bare.get.__module__ == Cache.__module__ and missing is Cache.__missing__
+    get = (_get if is_plain else _own_get)(monitor, bare)
+    return {"__getitem__": _item(monitor, bare), "__missing__": __missing__, "get": get, "__contains__": __contains__}
 
 
 def _computed(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class _Watched(_Proxy):
 
 
 def _of_dict(monitor: CacheMonitor) -> type:
-    """A proxy for dictionaries. What a monitor does for hits and misses is written out: a call takes as long again."""
+    """A proxy for dictionaries. What a monitor does for a lookup is written out: a call takes as long again."""
 
     class WatchedDict(_Watched):
         _self_monitor = monitor
@@ -128,9 +128,9 @@ def _item(monitor: CacheMonitor) -> Any:
             if not hash(key) & mask[0]:
                 look(key, False)
             if (found := loads()) is None or found[0] is monitor:
-                begin([monitor, now(), 0, NOTHING, ""])
+                begin([monitor, now(), 0])
             else:
-                put(found, monitor, [monitor, now(), 0, NOTHING, ""])
+                put(found, monitor, [monitor, now(), 0])
             raise KeyError(key)
         if not (loads() and counted(key)):
             hits()
@@ -156,9 +156,9 @@ def _get(monitor: CacheMonitor) -> Any:
             if not hash(key) & mask[0]:
                 look(key, False)
             if (found := loads()) is None or found[0] is monitor:
-                begin([monitor, now(), 0, NOTHING, ""])
+                begin([monitor, now(), 0])
             else:
-                put(found, monitor, [monitor, now(), 0, NOTHING, ""])
+                put(found, monitor, [monitor, now(), 0])
             return default
         if not (loads() and counted(key)):
             hits()

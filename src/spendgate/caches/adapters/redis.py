@@ -100,13 +100,15 @@ def _is_async(kind: type) -> bool:
 def _note(monitor: CacheMonitor, args: Sequence[Any], answer: Any) -> None:
     """Counts one command; what goes wrong here is nobody's business but ours."""
     try:
-        count = COMMANDS.get(args[0]) or COMMANDS.get(str(args[0]).upper())
-        if count is None:
-            return
-        if isinstance(answer, Exception):
-            monitor.error()
+        command = args[0]
+        if command == "GET" and answer is None:
+            monitor.miss(args[1])
+        elif command == "GET" and not isinstance(answer, Exception):
+            monitor.hit(args[1])
         else:
-            count(monitor, args, answer)
+            count = COMMANDS.get(command) or COMMANDS.get(str(command).upper())
+            if count is not None:
+                monitor.error() if isinstance(answer, Exception) else count(monitor, args, answer)
     except Exception:  # noqa: BLE001 - an answer that a callback of the user's has turned into something else
         monitor.error()
 
@@ -117,9 +119,11 @@ def _note_all(monitor: CacheMonitor, stack: Iterable[Any], answers: Iterable[Any
 
 
 def _watched(monitor: CacheMonitor, bare: Any) -> type:
+    execute = bare.execute_command
+
     def execute_command(self: Any, *args: Any, **options: Any) -> Any:
         try:
-            answer = bare.execute_command(self, *args, **options)
+            answer = execute(self, *args, **options)
         except Exception:
             monitor.error()
             raise
@@ -133,9 +137,11 @@ def _watched(monitor: CacheMonitor, bare: Any) -> type:
 
 
 def _watched_async(monitor: CacheMonitor, bare: Any) -> type:
+    execute = bare.execute_command
+
     async def execute_command(self: Any, *args: Any, **options: Any) -> Any:
         try:
-            answer = await bare.execute_command(self, *args, **options)
+            answer = await execute(self, *args, **options)
         except Exception:
             monitor.error()
             raise
