@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-dev
 UV_STAMP := $(VENV)/.stamp-uv
 OLDER := .venv-older
+SPREAD := -n auto --dist loadfile # a worker for each core; the blocks of a document stay together
 CLIENTS := $(addprefix tests/integrations/test_,matrix.py sdk_routes.py bad_input.py long_answers.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -21,14 +22,14 @@ help: ## say what can be made
 
 setup: $(STAMP) ## the development environment in .venv
 
-demo: $(STAMP) ## the runaway night, live, without and with the gate (under a minute)
+demo: $(STAMP) ## both incidents, live, without and with the gate (about a minute)
 	$(BIN)/spendgate demo
 
 test: $(STAMP) ## the quick suite: tests, README, docs, doctests (under 10 minutes on two cores)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-long: $(STAMP) ## everything, the long proofs included
-	$(BIN)/python -m pytest -m "long or not long" --hypothesis-profile=long $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) -m "long or not long" --hypothesis-profile=long $(ARGS)
 
 test-older: $(OLDER)/.stamp ## the clients' tests against the last SDKs that are built on httpx
 	PYTHONPATH=src $(OLDER)/bin/python -m pytest $(CLIENTS) $(ARGS)
