@@ -84,7 +84,7 @@ CACHES = (
         "asking and reading are two lookups",
         "caches/monitor.py",
         "        put(loads, self, None)\n        return load[KEY]",
-        "        put(loads, self, None)\n        return False and load[KEY]",
+        "        put(loads, self, None)\n        return False\n        return load[KEY]",
         _MAPPINGS,
     ),
     _fault(

@@ -55,30 +55,33 @@ class _Watched(_Proxy):
             monitor.loaded()
             raise
         monitor.set(key)
-        monitor.size = len(cache)
+        self._measure()
+
+    def _measure(self) -> None:
+        """What else than a dictionary may have to count to know how long it is."""
+        if isinstance(self.__wrapped__, dict):
+            self._self_monitor.size = len(self.__wrapped__)
 
     def __delitem__(self, key: object) -> None:
         del self.__wrapped__[key]
-        self._self_monitor.size = len(self.__wrapped__)
+        self._measure()
 
     def setdefault(self, key: object, default: object = None) -> Any:
-        monitor, cache = self._self_monitor, self.__wrapped__
-        before = len(cache)
-        value = cache.setdefault(key, default)
-        if len(cache) != before:
-            monitor.set(key)
-        monitor.size = len(cache)
+        monitor = self._self_monitor
+        value = self.__wrapped__.setdefault(key, default)
+        monitor.set(key) if value is default else monitor.loaded()
+        self._measure()
         return value
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         self.__wrapped__.update(*args, **kwargs)
         self._self_monitor.set()
-        self._self_monitor.size = len(self.__wrapped__)
+        self._measure()
 
     def popitem(self, *args: Any, **kwargs: Any) -> Any:
         found = self.__wrapped__.popitem(*args, **kwargs)
         self._self_monitor.evict()
-        self._self_monitor.size = len(self.__wrapped__)
+        self._measure()
         return found
 
     def __ior__(self, other: Any) -> Any:
@@ -191,15 +194,16 @@ def _of_mapping(monitor: CacheMonitor) -> type:
             monitor.hit(key)
             return value
 
-        def get(self, key: object, *default: Any, **named: Any) -> Any:
-            cache = self.__wrapped__
+        def get(self, key: object, default: Any = None) -> Any:
             try:
-                found = key in cache
-                value = cache.get(key, *default, **named)
+                value = self.__wrapped__.get(key, NOTHING)
             except Exception:
                 monitor.error()
                 raise
-            (monitor.hit if found else monitor.miss)(key)
+            if value is NOTHING:
+                monitor.miss(key)
+                return default
+            monitor.hit(key)
             return value
 
     return WatchedMapping
