@@ -98,7 +98,7 @@ def test_a_ledger_of_format_three_is_brought_up_to_date(tmp_path: Path) -> None:
     kept = held(store)
     store.close()
     connection = apsw.Connection(str(path))
-    for table in ("once", "streaks", "findings"):
+    for table in ("once", "streaks", "findings", "cache_minutes", "cache_pasts"):
         connection.execute(f"DROP TABLE {table}")
     connection.pragma("user_version", 3)
     connection.close()
