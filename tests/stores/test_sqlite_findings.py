@@ -1,5 +1,6 @@
 """Findings, duplicates and what happens once, in a file that many processes share."""
 
+import re
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_a_ledger_of_format_three_is_brought_up_to_date(tmp_path: Path) -> None:
     kept = held(store)
     store.close()
     connection = apsw.Connection(str(path))
-    for table in ("once", "streaks", "findings", "cache_minutes", "cache_pasts"):
+    for table in re.findall(r"CREATE TABLE (\w+)", "".join(schema.MIGRATIONS[3:])):
         connection.execute(f"DROP TABLE {table}")
     connection.pragma("user_version", 3)
     connection.close()
