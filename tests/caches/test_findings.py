@@ -100,6 +100,21 @@ def test_a_repaired_key_ends_the_finding() -> None:
     assert told(repaired) == [("churn", "began"), ("churn", "ended")]
 
 
+def test_a_cache_that_nobody_asks_is_accused_no_longer() -> None:
+    """A process that lives on without a lookup confirms nothing: ten minutes later its finding ends."""
+    clock = FakeClock(NOON_AT)
+    gate = make_gate(clock=clock)
+    enrich(gate, gate.watch_cache("enrichment", {}), clock, bad, 400)
+    for _ in range(18):
+        clock.advance(30)
+        gate.flush_caches()
+    assert running(gate, "churn") != []
+    for _ in range(6):
+        clock.advance(30)
+        gate.flush_caches()
+    assert running(gate, "churn") == []
+
+
 def test_uuids_are_found_where_the_rest_repeats() -> None:
     """A drawn part of a key is named once a thousand keys have not repeated."""
     clock = FakeClock(NOON_AT)

@@ -92,6 +92,7 @@ class _Ours:
         self._is_new = True
         self._minute_at = minute_of(now_at)
         self._churns = False
+        self._looks = 0
         self._last = (0, 0)
 
     def judge(self, now_at: int) -> None:
@@ -110,13 +111,16 @@ class _Ours:
             return False
         verdict = churn.verdict(now_at)
         churns = verdict.kind == "churning"
-        if churns and (is_next or not self._churns):
+        is_asked = is_next and verdict.lookups != self._looks  # a verdict that nobody adds to confirms nothing
+        if churns and (is_asked or not self._churns):
             began_at, usd = self._since_the_last_hit(now_at)
             text = f"{verdict.sentence(self._monitor.name)} {_went(usd, began_at, now_at)}"
             data = {name: getattr(verdict, name) for name in verdict.__dataclass_fields__}
             self._run("churn", text, usd, data | {"seen_at": now_at}, began_at)
-        elif is_next and not churns:
+        elif is_next:
             self._end_unconfirmed("churn", now_at)
+        if is_next:
+            self._looks = verdict.lookups
         self._churns = churns
         return churns
 
