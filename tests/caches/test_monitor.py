@@ -93,6 +93,18 @@ def test_a_load_is_timed_and_priced() -> None:
     assert counted(gate) == {"misses": 1, "sets": 1, "miss_usd": 5_000_000}
 
 
+def test_a_load_that_stores_inside_ends_once() -> None:
+    """A value that is stored inside the block of a load ends it: neither its time nor its cost counts twice."""
+    gate = make_gate()
+    monitor = gate.cache_monitor("people")
+    with monitor.load("a"):
+        with gate.call("clearbit.enrich"):
+            pass
+        monitor.set("a")
+    assert counted(gate) == {"misses": 1, "sets": 1, "miss_usd": 4_000_000}
+    assert gate.store.cache_minutes(0, ALWAYS)[0].load_us < 60_000_000
+
+
 def test_a_load_that_stores_nothing_costs_nothing() -> None:
     """What is paid for after a miss is only its cost where something is stored in the end."""
     gate = make_gate()

@@ -150,7 +150,12 @@ class CacheMonitor:
         if load is None or load[BEGUN] != COUNTED:
             return False
         put(loads, self, None)
-        return load[KEY] is key or bool(load[KEY] == key)
+        if load[KEY] is key:
+            return True
+        try:
+            return bool(load[KEY] == key)
+        except Exception:  # noqa: BLE001 - keys that no cache would compare
+            return False
 
     @property
     def is_loading(self) -> bool:
@@ -188,6 +193,8 @@ class CacheMonitor:
 
     def _end(self, load: Load) -> None:
         with self._guard:
+            if load[BEGUN] == ENDED:  # it has ended by what was stored inside
+                return
             self._load_us += (monotonic_ns() - load[BEGUN]) // 1000
             self._paid += load[PAID]
             load[BEGUN] = ENDED

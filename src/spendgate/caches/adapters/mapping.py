@@ -13,6 +13,9 @@ from spendgate.caches.loading import NOTHING, open_loads, put
 from spendgate.caches.monitor import CacheMonitor
 from spendgate.clock import monotonic_ns
 
+_KNOWN = {None, "builtins", "collections", "collections.abc", "_collections_abc", "weakref", "cachetools"}
+"""The modules whose `get` hands its default back untouched; what is built in says none."""
+
 
 def watch(monitor: CacheMonitor, cache: Any) -> Any:
     """A proxy of the mapping that counts; the mapping stays as it is."""
@@ -194,16 +197,27 @@ def _of_mapping(monitor: CacheMonitor) -> type:
             monitor.hit(key)
             return value
 
-        def get(self, key: object, default: Any = None) -> Any:
-            try:
-                value = self.__wrapped__.get(key, NOTHING)
-            except Exception:
-                monitor.error()
-                raise
-            if value is NOTHING:
-                monitor.miss(key)
-                return default
-            monitor.hit(key)
-            return value
+        def get(self, key: object, *args: Any, **kwargs: Any) -> Any:
+            return watched_get(monitor, self.__wrapped__.get, key, args, kwargs)
 
     return WatchedMapping
+
+
+def watched_get(monitor: CacheMonitor, get: Any, key: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Asks a mapping's `get`, and counts. One that is known tells what is missing from what was stored as None.
+
+    Any other one is asked exactly as its caller asks, since it may do something with the default: there it is a miss if
+    the default comes back.
+    """
+    default = args[0] if args else kwargs.get("default")
+    is_known = len(args) <= 1 and not kwargs and getattr(get, "__module__", None) in _KNOWN
+    try:
+        value = get(key, NOTHING) if is_known else get(key, *args, **kwargs)
+    except Exception:
+        monitor.error()
+        raise
+    if value is (NOTHING if is_known else default):
+        monitor.miss(key)
+        return default
+    monitor.hit(key)
+    return value
