@@ -67,22 +67,24 @@ def _views(bare: Any) -> dict[str, Any]:
 
     class Items(ItemsView[Any, Any]):
         def __iter__(self) -> Iterator[tuple[Any, Any]]:
-            cache = self._mapping
+            cache = self._mapping  # type: ignore[attr-defined]
             for key in cache:
                 yield key, bare.__getitem__(cache, key)
 
     class Values(ValuesView[Any]):
         def __iter__(self) -> Iterator[Any]:
-            cache = self._mapping
+            cache = self._mapping  # type: ignore[attr-defined]
             for key in cache:
                 yield bare.__getitem__(cache, key)
 
-    views: dict[str, Any] = {}
-    if bare.items.__module__ in _ABSTRACT:
-        views["items"] = lambda self: Items(self)
-    if bare.values.__module__ in _ABSTRACT:
-        views["values"] = lambda self: Values(self)
-    return views
+    def items(self: Any) -> Items:
+        return Items(self)
+
+    def values(self: Any) -> Values:
+        return Values(self)
+
+    views: dict[str, Any] = {"items": items, "values": values}
+    return {name: view for name, view in views.items() if getattr(bare, name).__module__ in _ABSTRACT}
 
 
 def _as_bare(bare: Any, cache: Any, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
