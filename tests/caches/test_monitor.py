@@ -220,6 +220,24 @@ def test_a_miss_may_have_a_price(stated: Any, nanos: int) -> None:
     assert counted(gate).get("miss_usd", 0) == 2 * nanos
 
 
+def test_one_name_has_one_cost_of_a_miss() -> None:
+    """Two caches of one name whose misses cost differently cannot be counted together, so the second is an error."""
+    gate = make_gate()
+    gate.watch_cache("people", {}, miss_cost="0.01")
+    gate.watch_cache("people", {}, miss_cost="0.010")
+    gate.watch_cache("people", {})
+    with pytest.raises(AmountError, match=r"misses of 'people' cost \$0.01 elsewhere"):
+        gate.watch_cache("people", {}, miss_cost="0.50")
+    gate.watch_cache("people", {}, miss_cost="0.50", service="research")
+
+
+@pytest.mark.parametrize("name", ["", None, 5, "x" * 201, "two\nlines"])
+def test_a_bad_name_is_named(name: Any) -> None:
+    """An error says which argument is wrong in the words of the call."""
+    with pytest.raises(AmountError, match=r"^name = "):
+        make_gate().watch_cache(name, {})
+
+
 def test_a_price_that_is_none_is_refused() -> None:
     """A resource without a price for a call, a float, and a cache without a name are errors before it is watched."""
     gate = make_gate()
