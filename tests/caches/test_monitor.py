@@ -5,11 +5,12 @@ import logging
 import os
 import threading
 import tracemalloc
-from collections.abc import Iterable
+from collections import UserDict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from cachetools import LRUCache
+from cachetools import LFUCache, LRUCache, TTLCache
 
 import spendgate
 from spendgate import aio
@@ -117,6 +118,25 @@ def test_a_load_that_stores_nothing_costs_nothing() -> None:
         pass
     cache["c"] = 1  # under another key, as the article's does
     assert counted(gate) == {"misses": 2, "sets": 1, "miss_usd": 4_000_000}
+
+
+@pytest.mark.parametrize("make", [dict, UserDict, lambda: LRUCache(10), lambda: LFUCache(10), lambda: TTLCache(10, 60)])
+def test_a_hit_meanwhile_ends_no_load(make: Callable[[], Any]) -> None:
+    """Looking another key up, or asking whether it is there, while something loads takes nothing from its cost."""
+    gate = make_gate()
+    cache = gate.watch_cache("people", make())
+    cache["b"] = 1
+    cache.get("a")
+    with gate.call("clearbit.enrich"):
+        pass
+    assert cache["b"] == cache.get("b") == 1
+    assert "b" in cache
+    assert cache["b"] == 1
+    assert "b" in cache
+    with gate.call("clearbit.enrich"):
+        pass
+    cache["a"] = 1
+    assert counted(gate) == {"hits": 4, "misses": 1, "sets": 2, "miss_usd": 8_000_000}
 
 
 def test_nested_caches_each_have_their_cost() -> None:

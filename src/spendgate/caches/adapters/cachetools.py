@@ -157,20 +157,25 @@ def _own_get(monitor: CacheMonitor, bare: Any) -> Callable[..., Any]:
 
 
 def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
-    missing = bare.__missing__
+    missing, has, missed, asked = bare.__missing__, bare.__contains__, monitor.missed, monitor.asked
 
     def __missing__(self: Any, key: object) -> Any:
-        monitor.miss(key)
+        missed(key)
         return missing(self, key)
 
     def __contains__(self: Any, key: object) -> bool:
-        found: bool = bare.__contains__(self, key)
-        monitor.asked(key, found)
+        found: bool = has(self, key)
+        asked(key, found)
         return found
 
     is_plain = bare.get.__module__ == Cache.__module__ and missing is Cache.__missing__
     get = (_get if is_plain else _own_get)(monitor, bare)
-    return {"__getitem__": _item(monitor, bare), "__missing__": __missing__, "get": get, "__contains__": __contains__}
+    return {
+        "__getitem__": _item(monitor, bare),
+        "__missing__": __missing__,
+        "get": get,
+        "__contains__": __contains__,
+    }
 
 
 def _computed(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:

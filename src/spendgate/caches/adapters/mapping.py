@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import ObjectProxy
 
-from spendgate.caches.loading import NOTHING, open_loads, put
+from spendgate.caches.loading import COUNTED, NOTHING, open_loads, put
 from spendgate.caches.monitor import CacheMonitor
 from spendgate.clock import monotonic_ns
 
@@ -23,7 +23,8 @@ def watch(monitor: CacheMonitor, cache: Any) -> Any:
     if getattr(kind, "_self_monitor", None) is monitor:
         return cache
     computes = hasattr(kind, "__missing__")
-    make = _of_dict if kind.__getitem__ is dict.__getitem__ and kind.get is dict.get and not computes else _of_mapping
+    is_plain = all(getattr(kind, name) is getattr(dict, name) for name in ("__getitem__", "get", "__contains__"))
+    make = _of_dict if is_plain and not computes else _of_mapping
     return monitor.kind(make, lambda: make(monitor))(cache)
 
 
@@ -115,8 +116,31 @@ def _of_dict(monitor: CacheMonitor) -> type:
         _self_monitor = monitor
         __getitem__ = _item(monitor)
         get = _get(monitor)
+        __contains__ = _contains(monitor)
 
     return WatchedDict
+
+
+def _contains(monitor: CacheMonitor) -> Any:
+    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
+    loads, begin, mark, has, now = open_loads.get, open_loads.set, monitor.mark, dict.__contains__, monotonic_ns
+
+    def __contains__(self: Any, key: object) -> bool:
+        try:
+            found = has(self.__wrapped__, key)
+        except Exception:
+            monitor.error()
+            raise
+        hits() if found else misses()
+        if not hash(key) & mask[0]:
+            look(key, found)
+        if loads() is None:
+            begin([monitor, COUNTED if found else now(), 0, key])
+        else:
+            mark(key, found)
+        return found
+
+    return __contains__
 
 
 def _item(monitor: CacheMonitor) -> Any:
