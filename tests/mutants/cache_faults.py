@@ -146,7 +146,7 @@ CACHES = (
     _fault(
         "what is paid after a load is its cost",
         "caches/monitor.py",
-        "put(loads, self, [self, COUNTED, 0, load[KEY]] if len(load) > KEY else None)",
+        "put(loads, self, [self, COUNTED, 0, load[KEY]] if was_asked else None)",
         "pass",
         _COUNTS,
     ),
