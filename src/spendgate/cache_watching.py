@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from spendgate.call import Call
 from spendgate.errors import AmountError, PriceError
 from spendgate.estimating import estimate
-from spendgate.money import Amount, nanos
+from spendgate.money import Amount, dollars, nanos
 from spendgate.noticing import FindingDesk
 from spendgate.stating import Ask
 
@@ -46,7 +46,8 @@ class CacheDesk(FindingDesk):
         Raises:
             TypeError: nothing is known of such caches. Nothing is watched.
             PriceError: the resource has no price for a call. Nothing is watched.
-            AmountError: an argument is no amount or no name. Nothing is watched.
+            AmountError: an argument is no amount or no name, or other misses under this name cost something else.
+                Nothing is watched.
         """
         watch = import_module("spendgate.caches.adapters").adapter_for(cache)
         return cast("C", watch(self.cache_monitor(name, miss_cost=miss_cost, service=service), cache))
@@ -55,12 +56,15 @@ class CacheDesk(FindingDesk):
         """Counts for a cache of any other kind, which tells it `hit`, `miss`, `set`, `evict` and `error` itself.
 
         Takes what `watch_cache` takes, and raises the same errors. Asked again for the same name and service, it is the
-        same monitor.
+        same monitor, with the same cost of a miss.
         """
         from spendgate.caches.churn import Churn
         from spendgate.caches.monitor import CacheMonitor
 
-        who = Call(service=service or self.service, resource=name)
+        try:
+            who = Call(service=service or self.service, resource=name)
+        except AmountError as fault:
+            raise fault if fault.name != "resource" else AmountError("name", name, fault.remedy) from None
         if not name:
             raise AmountError("name", name, "say what the cache is called in the ledger")
         cost = None if miss_cost is None else self._miss_cost(miss_cost)
@@ -68,7 +72,16 @@ class CacheDesk(FindingDesk):
         def make() -> CacheMonitor:
             return CacheMonitor(name, service=who.service, version=self.version, miss_usd=cost, churn=Churn())
 
-        return self._cache_book().monitor(name, who.service, make)
+        monitor = self._cache_book().monitor(name, who.service, make)
+        if cost is not None and cost != monitor.miss_usd:
+            known = "nothing of their own" if monitor.miss_usd is None else dollars(monitor.miss_usd)
+            raise AmountError(
+                "miss_cost",
+                miss_cost,
+                f"misses of {name!r} cost {known} elsewhere in this program: say the same, or name "
+                "this cache otherwise",
+            )
+        return monitor
 
     def flush_caches(self) -> None:
         """Writes what caches did until now. It is done every few seconds and at the end of the program anyway.

@@ -72,7 +72,7 @@ def _named(action: object, key: object) -> str:
     """The digest of an action and its key."""
     for name, value in (("action", action), ("key", key)):
         if not isinstance(value, str):
-            raise AmountError(name, value if value is None else type(value).__name__, "it must be text")
+            raise AmountError(name, value, "it must be text")
         if not value:
             raise AmountError(name, value, "it must not be empty")
     if len(action) > MAX_NAME or not action.isprintable():  # type: ignore[arg-type,attr-defined]

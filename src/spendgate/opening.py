@@ -36,11 +36,11 @@ def open(path: "Path | str | None" = None, *, clock: Clock | None = None, env: M
     return gate_for(settings, clock or SystemClock())
 
 
-def gate_for(settings: "Settings", clock: Clock) -> Gate:
-    """A gate with these settings."""
+def gate_for(settings: "Settings", clock: Clock, store: Store | None = None) -> Gate:
+    """A gate with these settings, over the store that they name unless it is given another one."""
     from spendgate.pricing.book import PriceBook
 
-    store = store_for(settings)
+    store = store_for(settings) if store is None else store
     opened_at = clock.now()
     try:
         is_new = put_in_force(settings, store, opened_at)

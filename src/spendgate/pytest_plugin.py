@@ -25,9 +25,12 @@ MOST_USD = 1_000_000
 
 
 class Current:
-    """The test that runs in this process."""
+    """The test that runs in this process, and what stands for none: while tests are collected, or between them."""
 
     spending: "Spending | None" = None
+    outside: "Spending | None" = None
+    is_real: bool | None = None
+    """Whether real money is allowed in this run of pytest; None where there is none."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +48,13 @@ def pytest_configure(config: pytest.Config) -> None:
         'spend_limit(usd, real=False): the most that the test may spend, such as "0.05"; with real=True real money too',
     )
     config.pluginmanager.register(Report(), "spendgate-report")
+    Current.is_real = bool(config.getoption("--allow-spending"))
     _guard()
+
+
+def pytest_unconfigure() -> None:
+    """The program goes on without tests: its gates are its own again."""
+    Current.outside = Current.is_real = None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,20 +78,34 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_call() -> Generator[None, object, object]:
     """Fails a test whose calls cost more than its limit: bills may be higher than what was set aside for them."""
     result = yield
-    spending = Current.spending
-    if spending is not None and spending.gates and spending.spent.usd > Decimal(spending.limit):
-        pytest.fail(f"the test spent ${spending.spent.usd:f}, its limit is ${spending.limit}", pytrace=False)
+    _check(Decimal(0))
     return result
 
 
-def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Writes down what the test spent, also for the process that gathers reports from others."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Writes down what the test spent with its fixtures, also for the process that gathers reports from others."""
+    before = Current.spending.spent.usd if Current.spending is not None and Current.spending.gates else Decimal(0)
+    try:
+        result = yield
+    finally:
+        spending = Current.spending
+        if spending is not None and spending.gates:
+            spent = spending.spent
+            said = {"usd": f"{spent.usd:f}", "calls": spent.calls, "limit": spending.limit}
+            item.user_properties.append((PROPERTY, said))
+    _check(before)
+    return result
+
+
+def _check(before: Decimal) -> None:
+    """Fails a test that has spent more than its limit, and more than it had when that was looked at before."""
     spending = Current.spending
-    if spending is not None and spending.gates:
-        spent = spending.spent
-        item.user_properties.append(
-            (PROPERTY, {"usd": f"{spent.usd:f}", "calls": spent.calls, "limit": spending.limit})
-        )
+    if spending is None or not spending.gates:
+        return
+    spent = spending.spent.usd
+    if spent > Decimal(spending.limit) and spent > before:
+        pytest.fail(f"the test spent ${spent:f}, its limit is ${spending.limit}", pytrace=False)
 
 
 class Report:
@@ -128,7 +151,7 @@ def gate(fake_clock: "FakeClock") -> "Gate":
 
     found = find(Path.cwd(), os.environ)
     settings = load(found) if found is not None else read('[[limits]]\nusd = "1.00"\nwindow = "400d"\nname = "test"')
-    return _current().open(settings, fake_clock)
+    return _current().open(settings, fake_clock, _running)
 
 
 @pytest.fixture
@@ -161,6 +184,17 @@ def _current() -> "Spending":
     if Current.spending is None:
         raise pytest.UsageError("the fixtures of spendgate belong to a test that runs")
     return Current.spending
+
+
+def _running() -> "Spending":
+    """Whose money it is at the moment."""
+    from spendgate.testing.spending import Spending
+
+    if Current.spending is not None:
+        return Current.spending
+    if Current.outside is None:
+        Current.outside = Spending("", is_declared=bool(Current.is_real), is_real=bool(Current.is_real))
+    return Current.outside
 
 
 def _terms(item: pytest.Item) -> tuple[str, bool] | None:
@@ -216,8 +250,9 @@ def _guard_opening(module: Any) -> None:
     import wrapt
 
     def opening(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-        make = wrapped if Current.spending is None else Current.spending.open
-        return make(*args, **kwargs)
+        if Current.is_real is None:
+            return wrapped(*args, **kwargs)
+        return _running().open(*args, **kwargs | {"running": _running})
 
     if not isinstance(module.gate_for, wrapt.FunctionWrapper):
         wrapt.wrap_function_wrapper(module, "gate_for", opening)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -218,3 +219,10 @@ def test_every_pinned_input_is_a_part() -> None:
     assert stable_key(*INPUTS["two parts"]) == "enrichment:4711"
     nested = [stable_key(list(parts)) for parts in INPUTS.values()]
     assert len(nested) == len({*nested}) + 1  # one instant is pinned in two time zones
+
+
+@pytest.mark.parametrize("now", [1_795_000_040.5, True, "today", 10**30, -(10**30), None.__class__])
+def test_an_instant_that_is_none_is_refused(now: Any) -> None:
+    """Seconds as a float, which `time.time()` gives, would be a window in 1970: nothing but an instant is taken."""
+    with pytest.raises(ValueError, match="is no instant"):
+        stable_key("a", window="1h", now=now)

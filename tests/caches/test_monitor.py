@@ -5,11 +5,12 @@ import logging
 import os
 import threading
 import tracemalloc
-from collections.abc import Iterable
+from collections import UserDict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from cachetools import LRUCache
+from cachetools import LFUCache, LRUCache, TTLCache
 
 import spendgate
 from spendgate import aio
@@ -93,6 +94,18 @@ def test_a_load_is_timed_and_priced() -> None:
     assert counted(gate) == {"misses": 1, "sets": 1, "miss_usd": 5_000_000}
 
 
+def test_a_load_that_stores_inside_ends_once() -> None:
+    """A value that is stored inside the block of a load ends it: neither its time nor its cost counts twice."""
+    gate = make_gate()
+    monitor = gate.cache_monitor("people")
+    with monitor.load("a"):
+        with gate.call("clearbit.enrich"):
+            pass
+        monitor.set("a")
+    assert counted(gate) == {"misses": 1, "sets": 1, "miss_usd": 4_000_000}
+    assert gate.store.cache_minutes(0, ALWAYS)[0].load_us < 60_000_000
+
+
 def test_a_load_that_stores_nothing_costs_nothing() -> None:
     """What is paid for after a miss is only its cost where something is stored in the end."""
     gate = make_gate()
@@ -105,6 +118,25 @@ def test_a_load_that_stores_nothing_costs_nothing() -> None:
         pass
     cache["c"] = 1  # under another key, as the article's does
     assert counted(gate) == {"misses": 2, "sets": 1, "miss_usd": 4_000_000}
+
+
+@pytest.mark.parametrize("make", [dict, UserDict, lambda: LRUCache(10), lambda: LFUCache(10), lambda: TTLCache(10, 60)])
+def test_a_hit_meanwhile_ends_no_load(make: Callable[[], Any]) -> None:
+    """Looking another key up, or asking whether it is there, while something loads takes nothing from its cost."""
+    gate = make_gate()
+    cache = gate.watch_cache("people", make())
+    cache["b"] = 1
+    cache.get("a")
+    with gate.call("clearbit.enrich"):
+        pass
+    assert cache["b"] == cache.get("b") == 1
+    assert "b" in cache
+    assert cache["b"] == 1
+    assert "b" in cache
+    with gate.call("clearbit.enrich"):
+        pass
+    cache["a"] = 1
+    assert counted(gate) == {"hits": 4, "misses": 1, "sets": 2, "miss_usd": 8_000_000}
 
 
 def test_nested_caches_each_have_their_cost() -> None:
@@ -206,6 +238,24 @@ def test_a_miss_may_have_a_price(stated: Any, nanos: int) -> None:
     cache["a"] = 1
     cache.get("b")
     assert counted(gate).get("miss_usd", 0) == 2 * nanos
+
+
+def test_one_name_has_one_cost_of_a_miss() -> None:
+    """Two caches of one name whose misses cost differently cannot be counted together, so the second is an error."""
+    gate = make_gate()
+    gate.watch_cache("people", {}, miss_cost="0.01")
+    gate.watch_cache("people", {}, miss_cost="0.010")
+    gate.watch_cache("people", {})
+    with pytest.raises(AmountError, match=r"misses of 'people' cost \$0.01 elsewhere"):
+        gate.watch_cache("people", {}, miss_cost="0.50")
+    gate.watch_cache("people", {}, miss_cost="0.50", service="research")
+
+
+@pytest.mark.parametrize("name", ["", None, 5, "x" * 201, "two\nlines"])
+def test_a_bad_name_is_named(name: Any) -> None:
+    """An error says which argument is wrong in the words of the call."""
+    with pytest.raises(AmountError, match=r"^name = "):
+        make_gate().watch_cache(name, {})
 
 
 def test_a_price_that_is_none_is_refused() -> None:

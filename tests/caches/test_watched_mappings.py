@@ -264,3 +264,72 @@ def test_update_counts_once_and_ends_a_load() -> None:
     assert cache == {"a": 1, "b": 2}
     assert put(cache, "c", 3) is None
     assert counted(gate) == {"sets": 3}
+
+
+class Wrapping(dict):
+    """Has a `get` of its own, which does something with the default."""
+
+    def get(self, key: Any, default: Any = None, *, wrap: bool = True) -> Any:
+        value = super().get(key, default)
+        return ("wrapped", value) if wrap else value
+
+
+class WrappingCache(LRUCache):
+    """The same for `cachetools`."""
+
+    def get(self, key: Any, default: Any = None, *, wrap: bool = True) -> Any:
+        value = super().get(key, default)
+        return ("wrapped", value) if wrap else value
+
+
+@pytest.mark.parametrize("make", [Wrapping, lambda: WrappingCache(10)])
+def test_a_get_of_its_own_is_asked_as_its_caller_asks(make: Callable[[], Any]) -> None:
+    """A `get` that a class has written itself sees the caller's default and arguments, and nothing else."""
+    gate = make_gate()
+    cache = gate.watch_cache("people", make())
+    assert cache.get("a") == ("wrapped", None)
+    assert cache.get("a", "none") == ("wrapped", "none")
+    assert cache.get("a", "none", wrap=False) == "none"
+    cache["a"] = 1
+    assert cache.get("a", wrap=False) == 1
+    assert counted(gate)["hits"] == 3, "what is wrapped does not look like a miss"
+
+
+class Picky:
+    """Compares with nothing but its own kind."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Picky):
+            raise NotImplementedError("only with its own kind")
+        return self.number == other.number
+
+
+@pytest.mark.parametrize("make", [dict, UserDict, lambda: LRUCache(10)])
+def test_keys_are_compared_with_none_that_the_cache_would_not(make: Callable[[], Any]) -> None:
+    """A key that raises when it is compared is looked up as before, whatever was asked for just now."""
+    cache = make_gate().watch_cache("people", make())
+    cache["a"] = cache[Picky(7)] = 1
+    assert "a" in cache
+    assert cache[Picky(7)] == 1
+    assert Picky(7) in cache
+    assert cache["a"] == cache.get("a") == 1
+
+
+@pytest.mark.parametrize("make", [dict, UserDict, lambda: LRUCache(10), lambda: TTLCache(10, 60)])
+def test_going_through_the_contents_is_no_lookup(make: Callable[[], Any]) -> None:
+    """Listing, comparing and copying a cache asks for nothing, so that no dead cache looks alive by it."""
+    gate = make_gate()
+    cache = gate.watch_cache("people", make())
+    cache["a"] = cache["b"] = 1
+    assert list(cache.items()) == [("a", 1), ("b", 1)]
+    assert list(cache.values()) == [1, 1]
+    assert cache == {"a": 1, "b": 1}
+    assert dict(cache.items()) == {"a": 1, "b": 1}
+    assert len(cache.items()) == len(cache.values()) == 2
+    assert counted(gate) == {"sets": 2}

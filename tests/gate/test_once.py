@@ -74,8 +74,9 @@ def test_any_text_is_a_key(gate: Gate, key: str) -> None:
 )
 def test_bad_input_takes_nothing(gate: Gate, action: Any, key: Any, within: Any) -> None:
     """What is no name, key or span is an error, and nothing is taken by it."""
-    with pytest.raises(AmountError):
+    with pytest.raises(AmountError) as error:
         gate.once(action, key, within)
+    assert error.value.value in (action, key, within), "the message shows what was given"
     assert gate.once("mail", "7")
 
 

@@ -83,15 +83,29 @@ CACHES = (
     _fault(
         "asking and reading are two lookups",
         "caches/monitor.py",
-        "        put(loads, self, None)\n        return load[KEY]",
-        "        put(loads, self, None)\n        return False\n        return load[KEY]",
+        "            put(loads, self, None)\n            marked = load[KEY]\n",
+        "            put(loads, self, None)\n            return False\n",
         _MAPPINGS,
+    ),
+    _fault(
+        "a load that stored inside its block ends twice",
+        "caches/monitor.py",
+        "            if load[BEGUN] == ENDED:  # it has ended by what was stored inside\n                return\n",
+        "",
+        _COUNTS,
+    ),
+    _fault(
+        "a hit meanwhile ends what is loading",
+        "caches/monitor.py",
+        "load = of(loads, self) if found else None",
+        "load = None",
+        _COUNTS,
     ),
     _fault(
         "the next lookup is free, whatever its key",
         "caches/monitor.py",
-        "return load[KEY] is key or bool(load[KEY] == key)",
-        "return True",
+        "        if marked is key:\n",
+        "        if True:\n",
         _MAPPINGS,
     ),
     _fault(
@@ -132,7 +146,7 @@ CACHES = (
     _fault(
         "what is paid after a load is its cost",
         "caches/monitor.py",
-        "put(loads, self, [self, COUNTED, 0, load[KEY]] if len(load) > KEY else None)",
+        "put(loads, self, [self, COUNTED, 0, load[KEY]] if was_asked else None)",
         "pass",
         _COUNTS,
     ),

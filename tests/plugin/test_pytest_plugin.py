@@ -255,3 +255,87 @@ def test_the_plugin_is_declared() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert '[project.entry-points.pytest11]\nspendgate = "spendgate.pytest_plugin"\n' in text
     assert '"no:spendgate"' in text
+
+
+def test_a_gate_that_a_module_opened_spends_for_the_test_that_uses_it(run: Run, tmp_path: Path) -> None:
+    """A gate opened while tests are collected is not the real one: it has each test's limit, and refuses undeclared."""
+    (tmp_path / "service.py").write_text(
+        "import spendgate\ngate = spendgate.open()\n\n@gate.paid('clearbit.enrich')\ndef enrich(): return 'person'\n",
+        encoding="utf-8",
+    )
+    tests = """
+import service
+from spendgate.testing.spending import RealSpendingError
+
+def test_undeclared():
+    with pytest.raises(RealSpendingError, match="in a test"):
+        service.enrich()
+
+@pytest.mark.parametrize("again", range(2))
+@pytest.mark.spend_limit("0.005")
+def test_declared(spend, again):
+    service.enrich()
+    assert (spend.calls, f"{spend.usd:.3f}") == (1, "0.004")
+    assert service.gate.once("mail", "7")
+    with pytest.raises(spendgate.SpendLimitError, match="limit 'test'"):
+        service.enrich()
+"""
+    out = passed(run(tests, "--spend-report", "-p", "no:randomly"), 3)
+    assert "$0.008 in 2 paid calls of 2 tests" in out
+    assert not (tmp_path / ".spendgate").exists()
+
+
+def test_paying_while_tests_are_collected_is_refused(run: Run, tmp_path: Path) -> None:
+    """A paid call that a module makes when it is imported belongs to no test, so nobody allowed it."""
+    tests = "with spendgate.open() as gate, gate.call('clearbit.enrich'): pass\ndef test_it(): pass\n"
+    done = run(tests)
+    assert done.returncode == pytest.ExitCode.INTERRUPTED
+    assert "RealSpendingError" in done.stdout
+    passed(run(tests, "--allow-spending"), 1)
+    assert not (tmp_path / ".spendgate").exists()
+
+
+def test_all_gates_of_a_test_share_its_ledger(run: Run) -> None:
+    """Code that opens a gate for each call spends from one limit, and what happened once has happened."""
+    tests = """
+def enrich():
+    with spendgate.open() as gate, gate.call("clearbit.enrich"):
+        return "person"
+
+@pytest.mark.spend_limit("0.010", real=True)
+def test_it(spend):
+    enrich(), enrich()
+    with pytest.raises(spendgate.SpendLimitError, match="limit 'test'"):
+        enrich()
+    with spendgate.open() as one, spendgate.open() as other:
+        assert one.once("mail", "7") and not other.once("mail", "7")
+"""
+    passed(run(tests), 1)
+
+
+def test_what_fixtures_spend_counts_to_the_end(run: Run) -> None:
+    """A fixture's calls before and after a test are the test's: in the report, and against its limit."""
+    tests = """
+@pytest.fixture
+def paying(gate):
+    gate.reserve(resource="x", at_most="0.01").settle("0.002")
+    yield
+    gate.reserve(resource="x", at_most="0.01").settle("0.003")
+
+def test_within(paying): pass
+
+@pytest.mark.spend_limit("0.011")
+def test_over(paying, gate):
+    gate.reserve(resource="x", at_most="0.001").settle("0.0011")
+
+@pytest.mark.spend_limit("0.0121")
+def test_bill(gate, late): pass
+
+@pytest.fixture
+def late(gate):
+    yield
+    gate.reserve(resource="x", at_most="0.01").settle("0.02")
+"""
+    done = run(tests, "--spend-report")
+    failed(done, "3 passed", "2 errors", "the test spent $0.02, its limit is $0.0121")
+    assert "$       0.005 of $1.00       2 calls" in done.stdout

@@ -1,6 +1,7 @@
 """`assert_key_stable` itself: its inputs, what it leaves out and why, and what it says."""
 
 import pickle
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spendgate import stable_key
 from spendgate.clock import SystemClock
 from spendgate.testing import KeyStabilityError, arguments, assert_key_stable, unstable_on_purpose
 from spendgate.testing.stability.finding import marked_parts
@@ -81,6 +83,21 @@ def test_a_mark_with_a_reason_leaves_checks_out() -> None:
         assert_key_stable(lower, ["A"], allow={"distinct": " "})
     with pytest.raises(ValueError, match="no check 'distict'"):
         unstable_on_purpose("a reason", "distict")
+
+
+def test_a_window_that_the_test_does_not_name_is_asked_for() -> None:
+    """A key of `stable_key` that holds for a day is right, but the test has to say so: the remedy tells how."""
+    with pytest.raises(KeyStabilityError, match=r"say window='24h' here") as failed:
+        assert_key_stable(lambda number: stable_key("enrichment", number, window="24h"), [4711])
+    assert failed.value.findings[0].source == "clock"
+
+
+def test_what_is_drawn_is_named_where_repetition_is_allowed() -> None:
+    """With `repeat` left out the copies differ as well, and what is named is what was drawn, not their identity."""
+    drawn = unstable_on_purpose("the first try is thrown away", "repeat")(lambda number: f"{number}:{random.random()}")
+    with pytest.raises(KeyStabilityError) as failed:
+        assert_key_stable(drawn, [4711])
+    assert failed.value.findings[0].source == "random"
 
 
 def test_a_function_that_always_raises_has_no_key() -> None:

@@ -180,7 +180,7 @@ class Rest:
         return self._passed >= 64 and self.presence() < 0.5
 
     def different(self) -> int:
-        """How many different rests there were: exact while they have room, later 3 % off."""
+        """How many different rests there were: to one in 400 while they have room, later 3 % off."""
         return self._distinct.count() if self._exact is None else self._exact
 
     def begin_anew(self) -> None:

@@ -17,6 +17,8 @@ from spendgate.caches.spelling import spell
 LONGEST = 200
 """The most characters of a readable key; what is longer becomes a digest. Memcached takes 250."""
 LONGEST_WINDOW_S = 3660 * 86_400
+EARLIEST_AT, LATEST_AT = -60_000_000_000_000_000, 250_000_000_000_000_000
+"""Between which instants windows are cut: in microseconds, the years 68 to 9892."""
 LONGEST_NAME = 60
 """The most characters of a first part that a digest form still begins with."""
 
@@ -78,7 +80,8 @@ class StableKeys:
 
         Raises:
             UnstableKeyError: a part cannot be spelled the same everywhere. It names the path to the culprit.
-            ValueError: the window is no span of time, or `now` has no time zone.
+            ValueError: the window is no span of time, or `now` is no instant: a float as of `time.time()`, or a
+                datetime without a time zone.
         """
         return self.at(*parts, window=window, phase=phase, version=version, now=now).key
 
@@ -153,6 +156,8 @@ def window_seconds(window: Span) -> int:
 
 def _micros(when: Instant) -> int:
     if not isinstance(when, datetime):
+        if isinstance(when, bool) or not isinstance(when, int) or not EARLIEST_AT <= when <= LATEST_AT:
+            raise ValueError(f"now={when!r} is no instant: pass an aware datetime, or whole microseconds since 1970")
         return when
     if when.utcoffset() is None:
         raise ValueError(f"now={when!r} has no time zone: say which, for example with tzinfo=datetime.UTC")

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from spendgate.caches.monitor import CacheMonitor
 
 Load = list[Any]
-OWNER, BEGUN, PAID, KEY = range(4)
+OWNER, BEGUN, PAID, KEY, MARKED = range(5)
 """The places of a load: its monitor; when it began, in nanoseconds that only grow, or one of the two below; what
-its calls did cost so far, in nano-dollars; and the key, but only where no more than `in` was asked."""
+its calls did cost so far, in nano-dollars; the key, but only where no more than `in` was asked; and, for as long as it
+takes, another key that `in` has found meanwhile."""
 ENDED, COUNTED = -1, -2
 """No load any more; and no load at all, but a mark: the lookup of KEY has been counted, the next one is the same."""
 MOST_HELD = 4096

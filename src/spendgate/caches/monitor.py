@@ -11,7 +11,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from spendgate.cacheminutes import CacheMinute
-from spendgate.caches.loading import BEGUN, COUNTED, ENDED, KEY, NOTHING, PAID, Load, every, of, open_loads, put
+from spendgate.caches.loading import (
+    BEGUN,
+    COUNTED,
+    ENDED,
+    KEY,
+    MARKED,
+    NOTHING,
+    OWNER,
+    PAID,
+    Load,
+    every,
+    of,
+    open_loads,
+    put,
+)
 from spendgate.caches.tally import Tally
 from spendgate.clock import monotonic_ns
 from spendgate.ledger import Entry
@@ -136,21 +150,41 @@ class CacheMonitor:
         """Somebody asked whether a key is there: a lookup, and the same one if he asks for the value next."""
         (self.hits if found else self.misses).add()
         self.seen(key, hit=found)
+        self.mark(key, found)
+
+    def mark(self, key: object, found: bool) -> None:
+        """Remembers that the lookup of a key was counted; one that missed begins a load, one that hit ends none."""
         loads = open_loads.get()
-        load = [self, COUNTED if found else monotonic_ns(), 0, key]
-        if loads is None or loads[0] is self:
-            open_loads.set(load)
+        if loads is None or (loads[OWNER] is self and (loads[BEGUN] == COUNTED or not found)):
+            open_loads.set([self, COUNTED if found else monotonic_ns(), 0, key])
+            return
+        load = of(loads, self) if found else None
+        if load is not None and load[BEGUN] >= 0:
+            load[KEY:] = [load[KEY] if len(load) > KEY else NOTHING, key]
         else:
-            put(loads, self, load)
+            put(loads, self, [self, COUNTED if found else monotonic_ns(), 0, key])
 
     def counted(self, key: object) -> bool:
         """Whether the lookup of a key was counted when somebody asked for its presence, a moment ago."""
         loads = open_loads.get()
-        load = of(loads, self)
-        if load is None or load[BEGUN] != COUNTED:
+        if isinstance(loads, list) and loads[OWNER] is not self:
             return False
-        put(loads, self, None)
-        return load[KEY] is key or bool(load[KEY] == key)
+        load = of(loads, self)
+        if load is None:
+            return False
+        if load[BEGUN] == COUNTED:
+            put(loads, self, None)
+            marked = load[KEY]
+        elif len(load) > MARKED:
+            marked = load.pop()
+        else:
+            return False
+        if marked is key:
+            return True
+        try:
+            return bool(marked == key)
+        except Exception:  # noqa: BLE001 - keys that no cache would compare
+            return False
 
     @property
     def is_loading(self) -> bool:
@@ -170,7 +204,8 @@ class CacheMonitor:
         load = of(loads, self)
         if load is not None and load[BEGUN] >= 0:
             self._end(load)
-            put(loads, self, [self, COUNTED, 0, load[KEY]] if len(load) > KEY else None)
+            was_asked = len(load) > KEY and load[KEY] is not NOTHING
+            put(loads, self, [self, COUNTED, 0, load[KEY]] if was_asked else None)
 
     @contextmanager
     def load(self, key: object = NOTHING) -> Iterator[None]:
@@ -188,6 +223,8 @@ class CacheMonitor:
 
     def _end(self, load: Load) -> None:
         with self._guard:
+            if load[BEGUN] == ENDED:  # it has ended by what was stored inside
+                return
             self._load_us += (monotonic_ns() - load[BEGUN]) // 1000
             self._paid += load[PAID]
             load[BEGUN] = ENDED

@@ -100,11 +100,22 @@ def _table(found: Caches) -> str:
 def _row(one: CacheSums, cost: str) -> tuple[str, ...]:
     total = one.total
     rate = "" if one.hit_rate is None else f"{one.hit_rate:.0%}"
-    load = "" if one.load_ms is None else f"{one.load_ms:,.3g} ms"
+    load = "" if one.load_ms is None else _span(one.load_ms)
     size = f"{total.size:,}" + (f" of {total.capacity:,}" if total.capacity else "") if total.size else ""
     counts = (f"{total.lookups:,}", rate, _over_time(one.rates), f"{total.misses:,}")
     failures = (f"{total.evictions:,}" if total.evictions else "", f"{total.errors:,}" if total.errors else "")
     return (total.cache, total.service or "(none)", total.version, *counts, *failures, load, cost, size)
+
+
+def _span(ms: float) -> str:
+    """A short span in three digits.
+
+    >>> _span(0.0584), _span(250), _span(1234.5), _span(86_400_000)
+    ('0.0584 ms', '250 ms', '1.23 s', '86,400 s')
+    """
+    if ms < 999.5:
+        return f"{ms:.3g} ms"
+    return f"{ms / 1000:.3g} s" if ms < 999_500 else f"{ms / 1000:,.0f} s"
 
 
 def _over_time(rates: tuple[float | None, ...]) -> str:

@@ -144,7 +144,8 @@ def _print(target: str, examination: "Examination", results: "list[Result]") -> 
         if result.finding is not None:
             show(str(result.finding))
     if not any(result.finding for result in results):
-        say(f"{len(examination.examples):,} inputs, nothing found.")
+        tried = len(examination.examples)
+        say(f"{tried:,} {'input' if tried == 1 else 'inputs'}, nothing found.")
 
 
 def _data(target: str, examination: "Examination", window: str | None, results: "list[Result]") -> dict[str, Any]:

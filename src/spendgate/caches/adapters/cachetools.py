@@ -4,18 +4,20 @@ Its class becomes one derived from its class, so a decorator that has the cache 
 before. What one of its methods does by calling another is counted once: for as long as it does, the class is its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView, Iterator, ValuesView
 from typing import Any
 
 from cachetools import Cache
 
 from spendgate.caches.adapters.derived import derived, watched_in_place
 from spendgate.caches.adapters.mapping import watch as watch_mapping
-from spendgate.caches.loading import NOTHING, open_loads
+from spendgate.caches.adapters.mapping import watched_get
+from spendgate.caches.loading import open_loads
 from spendgate.caches.monitor import CacheMonitor
 
 _size: Callable[[Any], int] = vars(Cache)["currsize"].fget
 """Asks a cache for its size without letting go of what has expired."""
+_ABSTRACT = {"collections.abc", "_collections_abc"}
 
 
 def watcher(cache: object) -> Callable[[CacheMonitor, Any], Any] | None:
@@ -54,9 +56,35 @@ def watch_function(monitor: CacheMonitor, function: Any) -> Any:
 
 
 def _watched(monitor: CacheMonitor, bare: Any) -> type:
-    if bare.__missing__ is Cache.__missing__:
-        return derived(monitor, bare, {**_lookups(monitor, bare), **_changes(monitor, bare)})
-    return derived(monitor, bare, {**_lookups(monitor, bare), **_computed(monitor, bare), **_changes(monitor, bare)})
+    methods = {**_lookups(monitor, bare), **_changes(monitor, bare), **_views(bare)}
+    if bare.__missing__ is not Cache.__missing__:
+        methods |= _computed(monitor, bare)
+    return derived(monitor, bare, methods)
+
+
+def _views(bare: Any) -> dict[str, Any]:
+    """Going through the contents is no lookup: whoever lists a cache asks for nothing that it could miss."""
+
+    class Items(ItemsView[Any, Any]):
+        def __iter__(self) -> Iterator[tuple[Any, Any]]:
+            cache = self._mapping  # type: ignore[attr-defined]
+            for key in cache:
+                yield key, bare.__getitem__(cache, key)
+
+    class Values(ValuesView[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            cache = self._mapping  # type: ignore[attr-defined]
+            for key in cache:
+                yield bare.__getitem__(cache, key)
+
+    def items(self: Any) -> Items:
+        return Items(self)
+
+    def values(self: Any) -> Values:
+        return Values(self)
+
+    views: dict[str, Any] = {"items": items, "values": values}
+    return {name: view for name, view in views.items() if getattr(bare, name).__module__ in _ABSTRACT}
 
 
 def _as_bare(bare: Any, cache: Any, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -118,36 +146,36 @@ def _get(monitor: CacheMonitor, bare: Any) -> Callable[..., Any]:
 def _own_get(monitor: CacheMonitor, bare: Any) -> Callable[..., Any]:
     """`get` of a class that has its own."""
 
-    def get(self: Any, key: object, default: Any = None) -> Any:
-        try:
-            value = _as_bare(bare, self, bare.get, key, NOTHING)
-        except Exception:
-            monitor.error()
-            raise
-        if value is NOTHING:
-            monitor.miss(key)
-            return default
-        monitor.hit(key)
-        return value
+    def get(self: Any, key: object, *args: Any, **kwargs: Any) -> Any:
+        def ask(*asked: Any, **named: Any) -> Any:
+            return _as_bare(bare, self, bare.get, *asked, **named)
+
+        ask.__module__ = bare.get.__module__
+        return watched_get(monitor, ask, key, args, kwargs)
 
     return get
 
 
 def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
-    missing = bare.__missing__
+    missing, has, missed, asked = bare.__missing__, bare.__contains__, monitor.missed, monitor.asked
 
     def __missing__(self: Any, key: object) -> Any:
-        monitor.miss(key)
+        missed(key)
         return missing(self, key)
 
     def __contains__(self: Any, key: object) -> bool:
-        found: bool = bare.__contains__(self, key)
-        monitor.asked(key, found)
+        found: bool = has(self, key)
+        asked(key, found)
         return found
 
     is_plain = bare.get.__module__ == Cache.__module__ and missing is Cache.__missing__
     get = (_get if is_plain else _own_get)(monitor, bare)
-    return {"__getitem__": _item(monitor, bare), "__missing__": __missing__, "get": get, "__contains__": __contains__}
+    return {
+        "__getitem__": _item(monitor, bare),
+        "__missing__": __missing__,
+        "get": get,
+        "__contains__": __contains__,
+    }
 
 
 def _computed(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:

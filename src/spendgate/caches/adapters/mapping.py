@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import ObjectProxy
 
-from spendgate.caches.loading import NOTHING, open_loads, put
+from spendgate.caches.loading import COUNTED, NOTHING, open_loads, put
 from spendgate.caches.monitor import CacheMonitor
 from spendgate.clock import monotonic_ns
+
+_KNOWN = {None, "builtins", "collections", "collections.abc", "_collections_abc", "weakref", "cachetools"}
+"""The modules whose `get` hands its default back untouched; what is built in says none."""
 
 
 def watch(monitor: CacheMonitor, cache: Any) -> Any:
@@ -20,7 +23,8 @@ def watch(monitor: CacheMonitor, cache: Any) -> Any:
     if getattr(kind, "_self_monitor", None) is monitor:
         return cache
     computes = hasattr(kind, "__missing__")
-    make = _of_dict if kind.__getitem__ is dict.__getitem__ and kind.get is dict.get and not computes else _of_mapping
+    is_plain = all(getattr(kind, name) is getattr(dict, name) for name in ("__getitem__", "get", "__contains__"))
+    make = _of_dict if is_plain and not computes else _of_mapping
     return monitor.kind(make, lambda: make(monitor))(cache)
 
 
@@ -112,8 +116,31 @@ def _of_dict(monitor: CacheMonitor) -> type:
         _self_monitor = monitor
         __getitem__ = _item(monitor)
         get = _get(monitor)
+        __contains__ = _contains(monitor)
 
     return WatchedDict
+
+
+def _contains(monitor: CacheMonitor) -> Any:
+    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
+    loads, begin, mark, has, now = open_loads.get, open_loads.set, monitor.mark, dict.__contains__, monotonic_ns
+
+    def __contains__(self: Any, key: object) -> bool:
+        try:
+            found = has(self.__wrapped__, key)
+        except Exception:
+            monitor.error()
+            raise
+        hits() if found else misses()
+        if not hash(key) & mask[0]:
+            look(key, found)
+        if loads() is None:
+            begin([monitor, COUNTED if found else now(), 0, key])
+        else:
+            mark(key, found)
+        return found
+
+    return __contains__
 
 
 def _item(monitor: CacheMonitor) -> Any:
@@ -194,16 +221,27 @@ def _of_mapping(monitor: CacheMonitor) -> type:
             monitor.hit(key)
             return value
 
-        def get(self, key: object, default: Any = None) -> Any:
-            try:
-                value = self.__wrapped__.get(key, NOTHING)
-            except Exception:
-                monitor.error()
-                raise
-            if value is NOTHING:
-                monitor.miss(key)
-                return default
-            monitor.hit(key)
-            return value
+        def get(self, key: object, *args: Any, **kwargs: Any) -> Any:
+            return watched_get(monitor, self.__wrapped__.get, key, args, kwargs)
 
     return WatchedMapping
+
+
+def watched_get(monitor: CacheMonitor, get: Any, key: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Asks a mapping's `get`, and counts. One that is known tells what is missing from what was stored as None.
+
+    Any other one is asked exactly as its caller asks, since it may do something with the default: there it is a miss if
+    the default comes back.
+    """
+    default = args[0] if args else kwargs.get("default")
+    is_known = len(args) <= 1 and not kwargs and getattr(get, "__module__", None) in _KNOWN
+    try:
+        value = get(key, NOTHING) if is_known else get(key, *args, **kwargs)
+    except Exception:
+        monitor.error()
+        raise
+    if value is (NOTHING if is_known else default):
+        monitor.miss(key)
+        return default
+    monitor.hit(key)
+    return value

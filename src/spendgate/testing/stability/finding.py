@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 SOURCES: dict[str, tuple[str, str]] = {
     "clock": (
         "the time of the call is part of the key",
-        "leave it out; if answers go stale, let the key hold for a while: stable_key(..., window='24h')",
+        (
+            "leave it out; if answers go stale, let the key hold for a while: stable_key(..., window='24h'), "
+            "and say window='24h' here"
+        ),
     ),
     "date": (
         "the day of the call is part of the key",
