@@ -1,5 +1,6 @@
 """Watching caches: from `gate.watch_cache` to the monitor that counts, and back with the cache."""
 
+import os
 import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -126,3 +127,12 @@ class CacheDesk(FindingDesk):
             problem = "a call has no price of its own: state an amount as miss_cost, or leave it out,"
             raise PriceError(provider="", model=stated, problem=problem)
         return 0 if free else cost
+
+
+def _after_fork() -> None:
+    global _first  # noqa: PLW0603 - another thread of the parent may have been holding it
+    _first = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

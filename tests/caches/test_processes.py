@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from spendgate import cache_watching
 from spendgate.caches import flushing
+from spendgate.gate import Gate
 from spendgate.stores.sqlite import SqliteStore
 from tests.caches.forking import in_child
-from tests.caches.watching import ALWAYS, counted
+from tests.caches.watching import ALWAYS, counted, make_gate
 from tests.caches.working import STEPS, THREADS, crowd, gate_over, open_and_ask
 from tests.conftest import ROOT
 
@@ -116,3 +118,17 @@ def test_it_is_written_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert written.wait(flushing.FLUSH_S * 10)
     assert [one.hits for one in gate.store.cache_minutes(0, ALWAYS)] == [1]
     gate.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_watches_its_first_cache_whatever_its_parent_was_doing() -> None:
+    """Forked while another thread watches its first cache, a child does not wait for that thread, which it has not."""
+    with cache_watching._first:
+        assert in_child(lambda: counted(make_gate_that_watches())) == {"misses": 1}
+
+
+def make_gate_that_watches() -> Gate:
+    """A gate with one cache, which has missed once."""
+    gate = make_gate()
+    gate.watch_cache("enrichment", {}).get("a")
+    return gate
