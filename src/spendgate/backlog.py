@@ -161,7 +161,7 @@ def _after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
-# The end of a program, and of a process of multiprocessing, which runs nothing of `atexit` but ends its threads: the hook
-# is that of executors. Threads that outlive it book for themselves, and what is left even then is booked at exit.
+# The end of a program, and of a process of multiprocessing, which runs nothing of `atexit` but ends its threads: the
+# hook is that of executors. Threads that outlive it book for themselves; what is left even then is booked at exit.
 getattr(threading, "_register_atexit", atexit.register)(_booker.end)
 atexit.register(flush_all)
