@@ -33,7 +33,9 @@ MOST = 1000
 class Backlog:
     """Bookings of one gate that are still to be made, in their order. It is true while there are any."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_book: Callable[[], bool] = lambda: True) -> None:
+        """`may_book` says whether this thread may ask the ledger now."""
+        self._may_book = may_book
         self._begin_anew()
         _all.add(self)
 
@@ -65,7 +67,12 @@ class Backlog:
             _booker.wake(self)
 
     def flush(self) -> None:
-        """Makes every booking that was left until now, before it returns."""
+        """Makes every booking that was left until now, before it returns.
+
+        In a signal's handler that has interrupted a booking it makes none: they are left for later.
+        """
+        if not self._may_book():
+            return
         with self._booking:
             if self._is_booking:  # a booking that looks at the ledger
                 return

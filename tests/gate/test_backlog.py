@@ -8,9 +8,11 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import spendgate
 from spendgate.backlog import MOST, Backlog
 from spendgate.errors import SpendLimitError
 from spendgate.gate import Gate
@@ -139,8 +141,6 @@ def states(tmp_path: Path) -> Callable[[str], list[str]]:
     config.write_text(f'[store]\nurl = "sqlite:///{tmp_path}/ledger.db"\n{DOLLAR}')
 
     def run(end: str) -> list[str]:
-        import spendgate
-
         program = PROGRAM.format(config=str(config), end=end)
         subprocess.run([sys.executable, "-W", "ignore", "-c", program], env=os.environ, check=False, timeout=60)
         with spendgate.open(config) as gate:
@@ -225,3 +225,17 @@ def test_a_booking_that_ends_its_thread_does_not_end_all_bookings(caplog: pytest
     assert seen.wait(10)
     backlog.add(lambda: None)
     assert booked.wait(10)
+
+
+def test_what_interrupts_a_booking_leaves_the_others_for_later(tmp_path: Path) -> None:
+    """A signal's handler that closes or looks, in the midst of a booking, loses none and waits for none."""
+    config = tmp_path / "spendgate.toml"
+    config.write_text(f'[store]\nurl = "sqlite:///{tmp_path}/ledger.db"\n{DOLLAR}')
+    with spendgate.open(config) as gate:
+        first = hold(gate, "0.9")
+        store: Any = gate.store
+        gate.backlog._works.append(lambda: first.settle_quietly(cost="0.4"))
+        store._exclusively(lambda _: gate.status())
+        assert gate.backlog
+        gate.status()
+        assert [entry.state.value for entry in gate.store.entries()] == ["settled"]
