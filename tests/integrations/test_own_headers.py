@@ -18,7 +18,7 @@ from spendgate.integrations.requests import adapter
 from tests.integrations.ledgers import entries
 from tests.integrations.provider import OPENAI, Provider
 
-BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}], "max_completion_tokens": 100}
+BODY: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}], "max_completion_tokens": 100}
 OWN = {"X-Spendgate-Service": "mail", "x-spendgate-task": "t-1"}
 LIBRARIES: dict[str, Any] = {"httpx": httpx, "httpx2": httpx2}
 
@@ -85,7 +85,7 @@ def test_a_redirect_goes_on_for_whom_it_began(gate: Gate, provider: Provider, na
     library, plain = LIBRARIES[name], LIBRARIES[name].HTTPTransport()
     gated = transport(gate, library=name, provider="openai")
 
-    class Both(library.BaseTransport):  # type: ignore[misc]
+    class Both(library.BaseTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
             return (gated if is_gated or request.url.path == OPENAI else plain).handle_request(request)
 

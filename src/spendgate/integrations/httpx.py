@@ -18,7 +18,7 @@ from spendgate.metering import OWN, Metered, Terms
 from spendgate.wire.exchange import Request
 
 KEPT = "spendgate.headers"
-"""Under which extension of a request our own headers go on with a redirect, which may lead to a host that nobody gates."""
+"""Under which extension of a request our own headers go on with a redirect, which may lead past the gate."""
 
 
 def transport(gate: Gate, inner: Any = None, library: str = "httpx", **terms: Any) -> Any:
