@@ -110,7 +110,7 @@ class Gate(CallDesk, OnceDesk, CacheDesk):
         self.default_output_tokens = default_output_tokens or MAX_OUTPUT_TOKENS
         self.defaults = (default_input_tokens, default_output_tokens)
         self._unrecorded = Unrecorded()
-        self.backlog = Backlog()
+        self.backlog = Backlog(lambda: not getattr(store, "in_midst", False))
         self.rules = rules or TaskRules()
         self.services = services or Services()
         self._learned = Learned()

@@ -162,6 +162,9 @@ class Metered:
 
     def _turn(self, fault: RefusedError | PriceError) -> None:
         """Plans the call in another way. Raises the first refusal where there is none."""
+        if isinstance(fault, PriceError) and self._asked is not None and self._asked.problem:
+            problem = f"{self._asked.problem}, and no price is known"
+            fault = PriceError(provider=fault.provider, model=fault.model, nearest=fault.nearest, problem=problem)
         ask = self._gate.ask(self.resource, self._stated)
         self._plan(self._ways.after(fault, self._asked, ask, self.request))
 

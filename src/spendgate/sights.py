@@ -50,7 +50,7 @@ class Sights:
         _all.add(self)
 
     def _begin_anew(self) -> None:
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # a signal's handler may make a call as well
         self._seen: OrderedDict[Key, _Seen] = OrderedDict()
 
     def look(self, service: str, fingerprint: str, now_at: int) -> Sight:

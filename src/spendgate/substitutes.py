@@ -37,6 +37,7 @@ class Ways:
         self._first: tuple[RefusedError, Ask] | None = None
         self._has_fallen_back = False
         self._fingerprint = self._otherwise = ""
+        self._attempt = 0
         self.stands_for = ""
         self.provider = ""
         self.is_elsewhere = False
@@ -57,6 +58,9 @@ class Ways:
         self._fingerprint = self._fingerprint or stated.get("fingerprint", "")
         if self._fingerprint:
             stated["fingerprint"] = self._fingerprint
+        self._attempt = self._attempt or stated.get("attempt", 0)
+        if self._attempt:  # the header that says so is not for other addresses
+            stated["attempt"] = self._attempt
 
     def after(self, fault: RefusedError | PriceError, asked: Asked | None, ask: Ask, request: Request) -> Request:
         """The request to try next, once one was refused.

@@ -8,9 +8,11 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import spendgate
 from spendgate.backlog import MOST, Backlog
 from spendgate.errors import SpendLimitError
 from spendgate.gate import Gate
@@ -139,8 +141,6 @@ def states(tmp_path: Path) -> Callable[[str], list[str]]:
     config.write_text(f'[store]\nurl = "sqlite:///{tmp_path}/ledger.db"\n{DOLLAR}')
 
     def run(end: str) -> list[str]:
-        import spendgate
-
         program = PROGRAM.format(config=str(config), end=end)
         subprocess.run([sys.executable, "-W", "ignore", "-c", program], env=os.environ, check=False, timeout=60)
         with spendgate.open(config) as gate:
@@ -149,10 +149,51 @@ def states(tmp_path: Path) -> Callable[[str], list[str]]:
     return run
 
 
+FINALIZER = """
+import concurrent.futures.thread, faulthandler
+from spendgate.backlog import Backlog
+
+other = Backlog()
+
+class Dropped:
+    def __del__(self):
+        other.add(lambda: hold.settle("0.4"))
+
+faulthandler.dump_traceback_later(10, exit=True)
+gate.backlog._works.clear()
+dropped = Dropped()
+with concurrent.futures.thread._global_shutdown_lock:
+    del dropped
+"""
+PROCESS = """
+import multiprocessing
+
+def use(hold):
+    gate.backlog.add(lambda: hold.settle("0.4"))
+
+gate.backlog._works.clear()
+process = multiprocessing.get_context("fork").Process(target=use, args=(hold,))
+process.start()
+process.join()
+"""
+LAST = """
+import threading
+
+def use():
+    threading.main_thread().join()
+    gate.backlog.add(lambda: hold.settle("0.4"))
+
+gate.backlog._works.clear()
+threading.Thread(target=use).start()
+"""
+
 ENDS = {
     "the end of the program": "",
     "an exit": "sys.exit(3)",
     "an exception": "1 / 0",
+    "a finalizer, whose thread holds what executors wait for": FINALIZER,
+    "a process of multiprocessing": PROCESS,
+    "a thread that outlives the others": LAST,
     "a child, whose parent books": "if pid := os.fork(): os.waitpid(pid, 0)\nelse: os._exit(gate.backlog.flush() or 0)",
 }
 
@@ -166,3 +207,35 @@ def test_a_program_that_ends_has_booked(states: Callable[[str], list[str]], end:
 def test_a_program_that_is_killed_leaves_the_hold(states: Callable[[str], list[str]]) -> None:
     """Killed before it was booked, a call stays held and counts whole."""
     assert states(f"os.kill(os.getpid(), {int(signal.SIGKILL)})") == ["held"]
+
+
+def test_a_booking_that_ends_its_thread_does_not_end_all_bookings(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is raised in it, the thread that books goes on."""
+    backlog, booked, faults = Backlog(), threading.Event(), [SystemExit()]
+
+    def work() -> None:
+        if faults:
+            raise faults.pop()
+        booked.set()
+
+    backlog.add(work, at_once=True)
+    other = Backlog()
+    seen = threading.Event()
+    other.add(seen.set)
+    assert seen.wait(10)
+    backlog.add(lambda: None)
+    assert booked.wait(10)
+
+
+def test_what_interrupts_a_booking_leaves_the_others_for_later(tmp_path: Path) -> None:
+    """A signal's handler that closes or looks, in the midst of a booking, loses none and waits for none."""
+    config = tmp_path / "spendgate.toml"
+    config.write_text(f'[store]\nurl = "sqlite:///{tmp_path}/ledger.db"\n{DOLLAR}')
+    with spendgate.open(config) as gate:
+        first = hold(gate, "0.9")
+        store: Any = gate.store
+        gate.backlog._works.append(lambda: first.settle_quietly(cost="0.4"))
+        store._exclusively(lambda _: gate.status())
+        assert gate.backlog
+        gate.status()
+        assert [entry.state.value for entry in gate.store.entries()] == ["settled"]

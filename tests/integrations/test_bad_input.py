@@ -191,3 +191,21 @@ def test_other_headers_with_line_breaks_are_the_client_s_error(gate: Gate, provi
         with pytest.raises(httpx.LocalProtocolError):
             gated.post(OPENAI, json={"model": "gpt-4o", "messages": MESSAGES}, headers={"x-other": "a\r\nb: c"})
     assert (provider.seen, states(gate)) == ([], ["voided"])
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "why"),
+    [
+        (OPENAI, iter([b'{"model": "gpt-4o"}']), "no body, or one that is streamed"),
+        (OPENAI, b"{oops", "the body is no JSON"),
+        ("/v1/nobody/knows", b"{}", "POST /v1/nobody/knows is not known"),
+    ],
+)
+def test_a_request_that_is_not_understood_is_refused_with_its_reason(
+    make_gate: MakeGate, provider: Provider, path: str, content: Any, why: str
+) -> None:
+    """Where no price is known because nobody can tell what is asked for, the error says that."""
+    client = make_gate().wrap(httpx.Client(), provider="openai")
+    with client, pytest.raises(PriceError, match=why):
+        client.post(provider.url + path, content=content)
+    assert provider.seen == []

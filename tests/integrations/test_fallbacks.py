@@ -224,6 +224,17 @@ def test_a_retry_goes_where_its_call_went(make_gate: MakeGate, provider: Provide
     assert found == [("local", "gpt-4o", 1, "t-1"), ("local", "gpt-4o", 2, "t-1")]
 
 
+def test_a_retry_of_an_sdk_is_a_retry_elsewhere_too(make_gate: MakeGate, provider: Provider, home: Provider) -> None:
+    """The header by which an SDK counts its retries does not go to another address; its count is kept."""
+    gate = make_gate(*FULL)
+    home.script = ("500", "ok")
+    terms = {"fallback": Fallback("qwen3:8b", url=home.url + "/v1")}
+    with gate.wrap(openai.OpenAI(api_key=SECRET, base_url=provider.url + "/v1"), **terms) as client:
+        client.chat.completions.create(**BODIES[OPENAI])
+    assert [entry.call.attempt for entry in entries(gate)] == [1, 2]
+    assert "x-stainless-retry-count" not in home.headers[1]
+
+
 @pytest.mark.parametrize("library", ["httpx2", "requests"])
 def test_instrumented_libraries_fall_back_too(
     make_gate: MakeGate, provider: Provider, home: Provider, library: str

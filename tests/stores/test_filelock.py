@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -354,3 +355,34 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     lock.close()
     assert lock.mine
     lock.release()
+
+
+def test_a_signals_handler_does_not_wait_for_its_own_thread(lock: FairLock) -> None:
+    """Who waits for the lock is not asked to wait a second time, which would last for ever or mix up the turns."""
+    has_it, may_go = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        lock.acquire(LONG)
+        has_it.set()
+        may_go.wait(LONG)
+        lock.release()
+
+    def interrupt(*_: object) -> None:
+        with pytest.raises(RuntimeError, match="waits for it"):
+            lock.acquire(SHORT)
+        seen.append(lock.mine)
+        may_go.set()
+
+    keeper, seen = start(keep), list[bool]()
+    assert has_it.wait(LONG)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, SHORT)
+        assert lock.acquire(LONG)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert seen == [True]
+    lock.release()
+    assert not lock.mine
+    keeper.join()

@@ -11,8 +11,10 @@ from typing import Any
 
 import celery  # type: ignore[import-untyped]
 from celery.exceptions import Reject, Retry  # type: ignore[import-untyped]
+from celery.signals import worker_process_shutdown  # type: ignore[import-untyped]
 
 from spendgate import attribution
+from spendgate.backlog import flush_all
 from spendgate.errors import RefusedError, SpendLimitError
 from spendgate.gate import Gate
 
@@ -20,6 +22,12 @@ log = logging.getLogger("spendgate")
 
 HEADER = "spendgate_for"
 """The header of a message that says for whom it was sent."""
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _book(**_: object) -> None:
+    """Books what the last calls of a worker's process have billed: it ends without the steps of a program's end."""
+    flush_all()
 
 
 class GatedTask(celery.Task):  # type: ignore[misc]

@@ -14,8 +14,11 @@ from spendgate.errors import SpendgateError
 from spendgate.gate import Gate
 from spendgate.integrations.passing import is_passing, passing
 from spendgate.integrations.refusal import ERROR, answer_to
-from spendgate.metering import Metered, Terms
+from spendgate.metering import OWN, Metered, Terms
 from spendgate.wire.exchange import Request
+
+KEPT = "spendgate.headers"
+"""Under which extension of a request our own headers go on with a redirect, which may lead past the gate."""
 
 
 def transport(gate: Gate, inner: Any = None, library: str = "httpx", **terms: Any) -> Any:
@@ -92,7 +95,8 @@ class _Kit:
             body = request.content
         except self.library.RequestNotRead:
             body = b""
-        return Request(request.method, str(request.url), dict(request.headers.items()), body)
+        headers = {**dict(request.headers.items()), **request.extensions.get(KEPT, {})}
+        return Request(request.method, str(request.url), headers, body)
 
     def to_send(self, request: Any, stated: Request, changed: Request) -> Any:
         """What to send: the request itself, unless the gate has changed it."""
@@ -100,13 +104,19 @@ class _Kit:
             return request
         headers = request.headers.copy()
         for name in stated.headers.keys() - changed.headers.keys():
-            del headers[name]
+            headers.pop(name, None)
         for name, value in changed.headers.items():
             if stated.headers.get(name) != value:
                 headers[name] = value
         sent = {"content": changed.body} if changed.body else {"stream": request.stream}
         url = request.url if changed.url == stated.url else changed.url
         return self.library.Request(request.method, url, headers=headers, extensions=request.extensions, **sent)
+
+    def keep(self, request: Any, response: Any) -> None:
+        """Takes our own headers from a request that its client is about to send to where a redirect points."""
+        if response.has_redirect_location:
+            own = {name: request.headers.pop(name) for name in OWN if name in request.headers}
+            request.extensions = {**request.extensions, KEPT: {**request.extensions.get(KEPT, {}), **own}}
 
     def answered(self, response: Any) -> Any:
         """An answer from another address than the caller's: it leads nowhere, and leaves nothing behind."""
@@ -198,6 +208,7 @@ def _transport_class(kit: _Kit, library: Any) -> Any:
             except BaseException as fault:
                 metered.failed(sent=not isinstance(fault, kit.unsent))
                 raise
+            kit.keep(request, response)
             if metered.is_elsewhere:
                 response = kit.answered(response)
             if metered.answered(response.status_code, response.headers):
@@ -259,6 +270,7 @@ def _async_transport_class(kit: _Kit, library: Any) -> Any:
             except BaseException as fault:
                 metered.failed(sent=not isinstance(fault, kit.unsent))
                 raise
+            kit.keep(request, response)
             if metered.is_elsewhere:
                 response = kit.answered(response)
             if metered.answered(response.status_code, response.headers):

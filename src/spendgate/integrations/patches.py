@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from spendgate.gate import Gate
-from spendgate.metering import Terms
+from spendgate.metering import OWN, Terms
 
 Admitting = Callable[[str, Mapping[Any, Any]], tuple[Gate, Terms] | None]
 """From the URL and the headers of a request to the gate that must admit it; None where it may pass."""
@@ -25,7 +25,7 @@ class _Sender:
 def _httpx(admitting: Admitting, send: Any, instance: Any, request: Any) -> Any:
     found = admitting(str(request.url), request.headers)
     if found is None:
-        return send(request)
+        return send(_without_own(request))
     from spendgate.integrations.httpx import library_of, transport
 
     gate, terms = found
@@ -35,7 +35,7 @@ def _httpx(admitting: Admitting, send: Any, instance: Any, request: Any) -> Any:
 def _httpx_async(admitting: Admitting, send: Any, instance: Any, request: Any) -> Any:
     found = admitting(str(request.url), request.headers)
     if found is None:
-        return send(request)
+        return send(_without_own(request))
     from spendgate.integrations.httpx import async_transport, library_of
 
     gate, terms = found
@@ -45,7 +45,7 @@ def _httpx_async(admitting: Admitting, send: Any, instance: Any, request: Any) -
 def _requests(admitting: Admitting, send: Any, instance: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
     found = admitting(request.url, request.headers)
     if found is None:
-        return send(request, *args, **kwargs)
+        return send(_without_own(request), *args, **kwargs)
     from spendgate.integrations import requests
 
     gate, terms = found
@@ -57,9 +57,14 @@ def _aiohttp(admitting: Admitting, send: Any, instance: Any, method: Any, str_or
         url = str(instance._build_url(str_or_url))  # of a session with a base URL
     except (AttributeError, TypeError, ValueError):
         url = str(str_or_url)
-    found = admitting(url, {**dict(instance.headers), **dict(kwargs.get("headers") or {})})
+    headers = {**dict(instance.headers), **dict(kwargs.get("headers") or {})}
+    found = admitting(url, headers)
     if found is None:
-        return send(method, str_or_url, **kwargs)
+        if not any(str(name).lower() in OWN for name in headers):
+            return send(method, str_or_url, **kwargs)
+        others = kwargs.pop("middlewares", None)
+        others = instance._middlewares if others is None else others
+        return send(method, str_or_url, middlewares=(*others, _sent_without_own), **kwargs)
     from spendgate.integrations import aiohttp
 
     gate, terms = found
@@ -87,6 +92,17 @@ def _genai_async(_: Admitting, send: Any, __: Any, *args: Any, **kwargs: Any) ->
     from spendgate.integrations import google_genai
 
     return google_genai.send_once_async(send, *args, **kwargs)
+
+
+def _without_own(request: Any) -> Any:
+    """A request that no gate looks at, without our own headers all the same: they never leave the machine."""
+    for name in OWN:
+        request.headers.pop(name, None)
+    return request
+
+
+async def _sent_without_own(request: Any, handler: Callable[[Any], Any]) -> Any:
+    return await handler(_without_own(request))
 
 
 def _named(terms: Terms) -> dict[str, Any]:

@@ -59,19 +59,25 @@ def adapter(gate: Gate, inner: Any = None, **terms: Any) -> "Adapter":
 
 
 class Adapter(BaseAdapter):
-    """Lets admitted requests pass. What it does not have, such as `poolmanager`, is that of the adapter inside."""
+    """Lets admitted requests pass. What it does not have, such as `poolmanager`, is that of the adapter inside.
 
-    def __init__(self, gate: Gate, inner: Any, terms: Terms) -> None:
+    Where it is not everywhere in its session, a redirect may lead past it: our own headers do not go along.
+    """
+
+    def __init__(self, gate: Gate, inner: Any, terms: Terms, is_everywhere: bool = False) -> None:
         super().__init__()
         self._gate = gate
         self._inner = inner
         self._terms = terms
+        self._is_everywhere = is_everywhere
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Sends a request, or raises the refusal."""
         if is_passing():
             return self._inner.send(request, *args, **kwargs)
         response = send(self._gate, self._terms, self._inner, request, *args, **kwargs)
+        if response.is_redirect and not self._is_everywhere:
+            _without_own(request)
         response.connection = self  # which digest authentication sends again with
         return response
 
@@ -117,6 +123,12 @@ def send(
     return response
 
 
+def _without_own(request: Any) -> None:
+    """Takes our own headers from a request that may be sent to where no gate is."""
+    for name in OWN:
+        request.headers.pop(name, None)
+
+
 def _elsewhere(url: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     """How to send to another address than the caller's: without his certificate, by a proxy only where one is meant."""
     proxies = kwargs.get("proxies") or {}
@@ -139,7 +151,7 @@ def _gated(kind: Any) -> Any:
 
     def get_adapter(self: Any, url: Any) -> Any:
         found = kind.get_adapter(self, url)
-        return found if isinstance(found, Adapter) else Adapter(self._spendgate[0], found, self._spendgate[1])
+        return found if isinstance(found, Adapter) else Adapter(self._spendgate[0], found, self._spendgate[1], True)
 
     return type(kind.__name__, (kind,), {"get_adapter": get_adapter, "__module__": kind.__module__})
 

@@ -83,6 +83,7 @@ class FairLock:
 
     def _forget(self) -> None:
         self._line = Line()
+        self._inside: set[int] = set()
         self._lock = self._queue = -1
         self._waiter: _Waiter | None = None
         self._held = False
@@ -90,20 +91,24 @@ class FairLock:
 
     @property
     def mine(self) -> bool:
-        """Whether this thread has the lock."""
-        return self._line.mine
+        """Whether this thread has the lock, waits for it, or is about to let go of it.
+
+        A signal's handler that interrupts it there must not ask as well: it would wait for the thread that it keeps.
+        """
+        return threading.get_ident() in self._inside
 
     def acquire(self, timeout_s: float) -> bool:
         """Takes the lock; False where somebody else kept it for all of `timeout_s` seconds, or it was closed.
 
         Raises:
             OSError: the lock's files cannot be opened or locked.
-            RuntimeError: this thread has the lock already, and keeps it.
+            RuntimeError: this thread has the lock already, or waits for it; nothing is changed.
         """
-        if self._line.mine:
-            raise RuntimeError("this thread has the lock already")
+        if self.mine:
+            raise RuntimeError("this thread has the lock already, or waits for it")
         until, got = monotonic() + timeout_s, False
         try:
+            self._inside.add(threading.get_ident())
             got = self._line.enter(timeout_s) and not self._closed and self._take(until)
         finally:
             if not got:
@@ -113,6 +118,7 @@ class FairLock:
     def release(self) -> None:
         """Hands the lock on. Does nothing where this thread neither has it nor waits for it."""
         self._line.leave(self._let_go)
+        self._inside.discard(threading.get_ident())
 
     def _let_go(self) -> None:
         if self._held or (self._lock >= 0 and (self._waiter is None or self._waiter.idle)):
@@ -160,7 +166,7 @@ class FairLock:
 
     def rest(self) -> None:
         """Ends the waiting thread where nobody needs it, so that a fork finds one thread less; it comes back."""
-        if self._waiter is not None and self._line.enter(0):
+        if self._waiter is not None and not self.mine and self._line.enter(0):
             if self._waiter.idle:
                 self._waiter.stop()
                 self._waiter.join()
@@ -180,7 +186,7 @@ class FairLock:
         Whoever is waiting is told that he does not get it.
         """
         self._closed = True
-        if not self._line.mine and self._line.enter(timeout_s):
+        if not self.mine and self._line.enter(timeout_s):
             self._let_go()
             self._close_files()
             if self._waiter is not None:

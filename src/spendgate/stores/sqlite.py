@@ -100,9 +100,14 @@ class SqliteStore(LedgerStore):
     def _write(self, work: Callable[[Tables], T]) -> T:
         return self._exclusively(lambda tables: self._transact(tables, work))
 
+    @property
+    def in_midst(self) -> bool:
+        """Whether this thread is in the midst of a booking, in which a signal's handler may have interrupted it."""
+        return self._lock.mine
+
     def _exclusively(self, work: Callable[[SqliteTables], T]) -> T:
         """Does something while no other thread or process writes."""
-        if self._lock.mine:
+        if self.in_midst:
             if self._accepting:
                 return work(self._writer.tables())
             raise StoreError(f"{self.path}: this thread is in the midst of a booking. Nothing more was booked.")

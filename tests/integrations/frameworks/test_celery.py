@@ -1,14 +1,19 @@
 """Celery, the real one: a worker in this process, over a broker in memory."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import billiard
 import pytest
 from celery import Celery, signals
+from celery.concurrency.prefork import process_destructor
 from celery.contrib.testing.worker import start_worker
 from celery.result import allow_join_result
 
+import spendgate
 from spendgate import BlockedError, SpendLimitError
 from spendgate.config import read
 from spendgate.gate import Gate
@@ -184,3 +189,23 @@ def test_what_cannot_be_put_back_raises_its_refusal(tight: Gate) -> None:
         once.apply(throw=True)
     with pytest.raises(SpendLimitError):
         once()
+
+
+def pay_at_last(path: str) -> None:
+    """What a worker's process does: it pays, hands the answer on, and is ended as Celery ends it."""
+    with_gate = spendgate.open(path)
+    hold = with_gate.reserve(resource="api", at_most="0.9")
+    with_gate.backlog.add(lambda: hold.settle("0.4"))
+    process_destructor(os.getpid(), 0)
+
+
+def test_the_last_calls_of_a_workers_process_are_booked(tmp_path: Path) -> None:
+    """Celery ends its processes without the steps of a program's end: what is left is booked before."""
+    config = tmp_path / "spendgate.toml"
+    limits = '[[limits]]\nname = "hourly"\nusd = "5.00"\nwindow = "1h"\n'
+    config.write_text(f'[store]\nurl = "sqlite:///{tmp_path}/ledger.db"\n{limits}')
+    process = billiard.Process(target=pay_at_last, args=(str(config),))
+    process.start()
+    process.join()
+    with spendgate.open(config) as gate:
+        assert [entry.state.value for entry in gate.store.entries()] == ["settled"]
