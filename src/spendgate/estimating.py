@@ -204,7 +204,7 @@ def outcome(ask: Ask, price: "Price | None", said: Report, has_tariff: bool) -> 
         return whole  # it was held at a stated `at_most`, outside the month's count: only that is known
     return Outcome(
         usd=usd,
-        list_usd=price.list_cost(used, **served),  # type: ignore[arg-type]
+        list_usd=price.list_cost(used, **served) if _is_subscription(price) else usd,  # type: ignore[arg-type]
         tariff_units=tariff_units if has_tariff else None,
         **common,  # type: ignore[arg-type]
     )
