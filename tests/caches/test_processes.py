@@ -85,6 +85,7 @@ def test_one_thread_writes_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     import threading
 
     monkeypatch.setattr(flushing, "_books", weakref.WeakSet())  # what other tests watch may begin it at once
+
     def writers() -> int:
         return sum(thread.name == "spendgate-caches" for thread in threading.enumerate())
 
