@@ -1,6 +1,6 @@
 """What does watching a cache add to a lookup? The bare cache and a watched one of the same kind take turns.
 
-Hits and misses are measured apart; a miss is `get` of a key that is not there. Redis is a Valkey server on loopback.
+Hits and misses are measured apart, and the slower ways of asking too. Redis is a Valkey server on loopback.
 A process's first few thousand lookups, whose keys are all looked at, are over by then.
 """
 
@@ -55,9 +55,8 @@ def _in_memory(gate: Gate, rounds: int) -> list[Figure]:
             bare[key] = given[key] = key
         watched = gate.watch_cache(f"bench-{name}", given)
         _settle(gate, f"bench-{name}")
-        for what, keys in (("hit", KEYS), ("miss", ABSENT)):
-            text = f"a {what} of {'a dictionary' if name == 'dict' else 'cachetools'}: what watching adds"
-            run = _item if what == "hit" else _get
+        for what, words, keys, run in WAYS:
+            text = f"{words} of {'a dictionary' if name == 'dict' else 'cachetools'}: what watching adds"
             sides = {"bare": run(bare, keys), "watched": run(watched, keys)}
             found.append(_added(f"{name.lower()}_{what}_us", text, sides, rounds, wanted=WANTED_US))
     return found
@@ -134,3 +133,34 @@ def _call(function: Callable[[str], str], keys: list[str], lookups: int = LOOKUP
                 function(key)
 
     return run
+
+
+def _item_missing(cache: Any, keys: list[str], lookups: int = LOOKUPS) -> Callable[[int], None]:
+    def run(_: int) -> None:
+        for _round in range(lookups // len(keys)):
+            for key in keys:
+                try:
+                    cache[key]
+                except KeyError:
+                    continue
+
+    return run
+
+
+def _asked_first(cache: Any, keys: list[str], lookups: int = LOOKUPS) -> Callable[[int], None]:
+    def run(_: int) -> None:
+        for _round in range(lookups // len(keys)):
+            for key in keys:
+                if key in cache:
+                    cache[key]
+
+    return run
+
+
+WAYS = (
+    ("hit", "a hit", KEYS, _item),
+    ("miss", "a miss", ABSENT, _get),
+    ("item_miss", "a miss by `[]`, which raises,", ABSENT, _item_missing),
+    ("asked", "`in` and then `[]`, one lookup", KEYS, _asked_first),
+)
+"""The ways in which a cache in memory is asked."""

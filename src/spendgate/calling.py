@@ -1,6 +1,7 @@
 """The ways in which a program makes its paid calls: blocks and functions, for whom they are, and by which policy."""
 
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ParamSpec, TypeVar, Unpack
@@ -23,9 +24,9 @@ class CallDesk(EscalationDesk):
     service: str
     services: Services
 
+    @abstractmethod
     def reserve(self, *, resource: str, **stated: Unpack[Stated]) -> Reservation:
         """Sets the most that a call can cost aside, or raises."""
-        raise NotImplementedError
 
     def asking(self, resource: str, stated: Stated) -> Asking:
         """A call on its way in, by the policy that holds for it."""

@@ -271,8 +271,6 @@ def _stated(
         "task": own.get(TASK) or terms.task,
         "tags": {**terms.tags, **_tags(own.get(TAGS, ""))},
     }
-    if terms.wait:
-        stated["wait"] = terms.wait
     if terms.fresh_for:
         stated["fresh_for"] = terms.fresh_for
     if request.headers.get(RETRY, "0") not in ("", "0"):

@@ -48,7 +48,6 @@ class Ways:
         A request with less output, or of another model, is a repetition of the one that the caller made: a loop stays
         a loop, a retry a retry.
         """
-        stated.pop("wait", None)
         if self._policy.wait and not self._has_fallen_back:
             stated["wait"] = self._policy.wait
         else:

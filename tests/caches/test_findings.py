@@ -65,6 +65,7 @@ def test_the_articles_key_is_found_in_minutes() -> None:
     assert finding.text.startswith("enrichment: 1")
     assert "without the ISO timestamp in segment 3 there are 80. This cache cannot hit. $0." in finding.text
     assert finding.data["shape"] == "ISO timestamp"
+    assert "in the last minute went" in finding.text
     assert finding.began_at == NOON_AT
     enrich(gate, cache, clock, bad, 1000)
     (finding,) = running(gate)

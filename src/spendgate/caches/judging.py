@@ -270,6 +270,6 @@ def _went(usd: int, began_at: int, now_at: int) -> str:
     if not usd:
         return ""
     minutes = max((now_at - began_at) // MINUTE, 1)
-    hours, days = minutes // 60, minutes // 1440
-    span = f"{days} days" if days > 2 else f"{hours} hours" if hours > 2 else f"{minutes} minutes"
+    units = ((minutes // 1440, "days"), (minutes // 60, "hours"), (minutes, "minutes"))
+    span = next((f"{count} {unit}" for count, unit in units if count > 2), "minute" if minutes == 1 else "2 minutes")
     return f"{dollars(usd)} in the last {span} went to misses."
