@@ -13,7 +13,7 @@ PLAIN = {
     "store_against_bare": "a booking, against bare SQLite transactions that read and write the same rows",
     "flat": "a booking in a ledger of 10,000,000 entries, against one of 1,000",
     "added_us": "a call of the OpenAI SDK through `gate.wrap`: what that adds",
-    "dict_hit_us": "a hit of a dictionary that is watched: what watching adds",
+    "dict_miss_us": "a miss of a dictionary that is watched: what watching adds",
 }
 """The figures of the README, by name, in plain words."""
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
