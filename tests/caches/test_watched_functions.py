@@ -162,6 +162,20 @@ def test_what_it_pays_is_the_cost_of_its_misses() -> None:
     assert counted(gate) == {"hits": 2, "misses": 3, "miss_usd": 12_000_000}
 
 
+def test_what_it_pays_after_a_recursion_is_its_own_cost() -> None:
+    """A miss inside the load of another one, of the same cache, ends without ending that one."""
+    gate = make_gate()
+
+    def enrich(record: int) -> int:
+        below = record and enriched(record - 1)
+        with gate.call("clearbit.enrich", key=str(record)):
+            return below
+
+    enriched = gate.watch_cache("people", functools.cache(enrich))
+    enriched(2)
+    assert counted(gate) == {"misses": 3, "miss_usd": 12_000_000}
+
+
 def test_a_function_that_is_gone_is_forgotten() -> None:
     """Nothing keeps a watched function alive, and its counts are not asked for any more."""
     gate = make_gate()

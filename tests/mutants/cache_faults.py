@@ -5,6 +5,7 @@ from tests.mutants.faults import Fault
 _COUNTS = ("tests/caches/test_monitor.py",)
 _PROCESSES = ("tests/caches/test_processes.py", "tests/caches/test_monitor.py")
 _MAPPINGS = ("tests/caches/test_watched_mappings.py",)
+_ASKING = ("tests/caches/test_asking_first.py",)
 _FUNCTIONS = ("tests/caches/test_watched_functions.py",)
 _REDIS = ("tests/caches/test_watched_redis.py",)
 _FRAMEWORKS = ("tests/caches/test_watched_frameworks.py",)
@@ -82,9 +83,9 @@ CACHES = (
     ),
     _fault(
         "asking and reading are two lookups",
-        "caches/monitor.py",
-        "            put(loads, self, None)\n            marked = load[KEY]\n",
-        "            put(loads, self, None)\n            return False\n",
+        "caches/lookups.py",
+        "            if marked[0] is key or _equal(marked[0], key):\n",
+        "            if False:\n",
         _MAPPINGS,
     ),
     _fault(
@@ -96,16 +97,37 @@ CACHES = (
     ),
     _fault(
         "a hit meanwhile ends what is loading",
-        "caches/monitor.py",
-        "load = of(loads, self) if found else None",
-        "load = None",
+        "caches/lookups.py",
+        "            mark([NOTHING])\n        count()\n",
+        "            mark([NOTHING])\n        count()\n        monitor.loading.set(None)\n",
         _COUNTS,
     ),
     _fault(
+        "a context puts its mark over that of another",
+        "caches/lookups.py",
+        "if marked[0] is NOTHING and marked is not NEVER:",
+        "if marked is not NEVER:",
+        _ASKING,
+    ),
+    _fault(
+        "a context empties the mark of another",
+        "caches/lookups.py",
+        "            mark([NOTHING])\n",
+        "            marked[0] = NOTHING\n",
+        _ASKING,
+    ),
+    _fault(
+        "what nobody has asked for yet is one mark for all",
+        "caches/lookups.py",
+        "if marked[0] is NOTHING and marked is not NEVER:",
+        "if marked[0] is NOTHING:",
+        _ASKING,
+    ),
+    _fault(
         "the next lookup is free, whatever its key",
-        "caches/monitor.py",
-        "        if marked is key:\n",
-        "        if True:\n",
+        "caches/lookups.py",
+        "            if marked[0] is key or _equal(marked[0], key):\n",
+        "            if True:\n",
         _MAPPINGS,
     ),
     _fault(
@@ -137,17 +159,24 @@ CACHES = (
         _FUNCTIONS,
     ),
     _fault(
-        "a call is the cost of each load around it of the same cache",
-        "caches/loading.py",
-        "tuple({load[OWNER]: load for load in loads}.values())",
-        "loads",
+        "a load inside another one of the same cache ends it",
+        "caches/monitor.py",
+        "            self.loading.set(before)\n",
+        "            self.loading.set(None)\n",
         _FUNCTIONS,
+    ),
+    _fault(
+        "what is missing is a hit where the library is asked first",
+        "caches/adapters/cachetools.py",
+        "            miss(key)\n            raise KeyError(key)\n        hit(key)\n",
+        "            hit(key)\n            raise KeyError(key)\n        hit(key)\n",
+        _MAPPINGS,
     ),
     _fault(
         "what is paid after a load is its cost",
         "caches/monitor.py",
-        "put(loads, self, [self, COUNTED, 0, load[KEY]] if was_asked else None)",
-        "pass",
+        "            self._end(load)\n            self.loading.set(None)\n",
+        "            self._end(load)\n",
         _COUNTS,
     ),
     _fault(

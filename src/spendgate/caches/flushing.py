@@ -38,10 +38,10 @@ class CacheBook:
     def __init__(self, store: Store, clock: Clock, *, is_off: bool = False) -> None:
         self.store = store
         self.clock = clock
-        self.costs = MissCosts()
         self.after: After | None = None
         """Called after each flush, with the monitors and the instant; it looks for findings."""
         self._monitors: dict[tuple[str, str], CacheMonitor] = {}
+        self.costs = MissCosts(self._monitors)
         self._is_away = False
         self._is_closed = is_off
         self._begin_anew()

@@ -7,25 +7,13 @@ which keeps shapes and hashes.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from spendgate.cacheminutes import CacheMinute
-from spendgate.caches.loading import (
-    BEGUN,
-    COUNTED,
-    ENDED,
-    KEY,
-    MARKED,
-    NOTHING,
-    OWNER,
-    PAID,
-    Load,
-    every,
-    of,
-    open_loads,
-    put,
-)
+from spendgate.caches.loading import BEGUN, ENDED, KEY, NOTHING, PAID, Load
+from spendgate.caches.lookups import NEVER, Asked, Looked, Mark, lookups
 from spendgate.caches.tally import Tally
 from spendgate.clock import monotonic_ns
 from spendgate.ledger import Entry
@@ -62,6 +50,13 @@ class CacheMonitor:
         churn: is handed keys, now and then, in whatever thread asked for them.
     """
 
+    hit: Looked
+    """The cache had what was asked for."""
+    miss: Looked
+    """The cache did not have it: what comes until `set` is the load, in this thread or task."""
+    asked: Asked
+    """Somebody asked whether a key is there: a lookup, and the same one if he asks for the value next."""
+
     def __init__(
         self,
         name: str,
@@ -89,13 +84,16 @@ class CacheMonitor:
         self.hits, self.misses, self.sets, self.evictions, self.errors, self.mistaken = (Tally() for _ in range(6))
         self.mask = [0]
         """Which keys are looked at: those whose hash has none of these bits."""
+        self.loading: ContextVar[Load | None] = ContextVar("spendgate_loading", default=None)
+        """What this thread or task is loading."""
+        self.last_asked: ContextVar[Mark] = ContextVar("spendgate_last_asked", default=NEVER)
+        """Whose presence this thread or task has asked for."""
+        self.hit, self.miss, self.asked = lookups(self)
         self._kinds: dict[object, type] = {}
         self._taken = [0] * 7
         self._sums = [0, 0, 0]
         self._judged = [0, 0, 0]
         self._pending: dict[int, CacheMinute] = {}
-        self.missed = _missed(self)
-        """`miss` in half the time, for a key that has a hash."""
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -118,24 +116,10 @@ class CacheMonitor:
             self._kinds[of] = make()
         return self._kinds[of]
 
-    def hit(self, key: object = NOTHING) -> None:
-        """The cache had what was asked for."""
-        if open_loads.get() and self.counted(key):
-            return
-        self.hits.add()
-        self.seen(key, hit=True)
-
-    def miss(self, key: object = NOTHING) -> None:
-        """The cache did not have it: what comes until `set` is the load, in this thread or task."""
-        self.misses.add()
-        self.seen(key, hit=False)
-        put(open_loads.get(), self, [self, monotonic_ns(), 0])
-
     def set(self, key: object = NOTHING) -> None:  # noqa: ARG002 - it is the cache that is loaded, whatever the key
         """Something was stored: what was loading here has ended."""
         self.sets.add()
-        if open_loads.get():
-            self.loaded()
+        self.loaded()
 
     def evict(self, count: int = 1) -> None:
         """The cache let go of something to make room."""
@@ -146,80 +130,38 @@ class CacheMonitor:
         """The cache failed: neither hit nor miss."""
         self.errors.add()
 
-    def asked(self, key: object, found: bool) -> None:
-        """Somebody asked whether a key is there: a lookup, and the same one if he asks for the value next."""
-        (self.hits if found else self.misses).add()
-        self.seen(key, hit=found)
-        self.mark(key, found)
-
-    def mark(self, key: object, found: bool) -> None:
-        """Remembers that the lookup of a key was counted; one that missed begins a load, one that hit ends none."""
-        loads = open_loads.get()
-        if loads is None or (loads[OWNER] is self and (loads[BEGUN] == COUNTED or not found)):
-            open_loads.set([self, COUNTED if found else monotonic_ns(), 0, key])
-            return
-        load = of(loads, self) if found else None
-        if load is not None and load[BEGUN] >= 0:
-            load[KEY:] = [load[KEY] if len(load) > KEY else NOTHING, key]
-        else:
-            put(loads, self, [self, COUNTED if found else monotonic_ns(), 0, key])
-
-    def counted(self, key: object) -> bool:
-        """Whether the lookup of a key was counted when somebody asked for its presence, a moment ago."""
-        loads = open_loads.get()
-        if isinstance(loads, list) and loads[OWNER] is not self:
-            return False
-        load = of(loads, self)
-        if load is None:
-            return False
-        if load[BEGUN] == COUNTED:
-            put(loads, self, None)
-            marked = load[KEY]
-        elif len(load) > MARKED:
-            marked = load.pop()
-        else:
-            return False
-        if marked is key:
-            return True
-        try:
-            return bool(marked == key)
-        except Exception:  # noqa: BLE001 - keys that no cache would compare
-            return False
-
     @property
     def is_loading(self) -> bool:
         """Whether a lookup of this cache has missed here, and nothing was stored since."""
-        load = of(open_loads.get(), self)
-        return load is not None and load[BEGUN] >= 0
+        load = self.loading.get()
+        return load is not None and load[BEGUN] != ENDED
 
     def found_after_all(self, key: object = NOTHING) -> None:
         """The last lookup here was no miss: what was found looked like nothing."""
         self.mistaken.add()
-        put(open_loads.get(), self, None)
+        self.loading.set(None)
         self.hit(key)
 
     def loaded(self) -> None:
-        """Ends what is loading here for this cache, if anything is."""
-        loads = open_loads.get()
-        load = of(loads, self)
-        if load is not None and load[BEGUN] >= 0:
+        """Ends what is loading here, if anything is. Who had asked whether the key is there may read it now."""
+        load = self.loading.get()
+        if load is not None:
             self._end(load)
-            was_asked = len(load) > KEY and load[KEY] is not NOTHING
-            put(loads, self, [self, COUNTED, 0, load[KEY]] if was_asked else None)
+            self.loading.set(None)
+            if load[KEY] is not NOTHING:
+                self.last_asked.set([load[KEY]])
 
     @contextmanager
     def load(self, key: object = NOTHING) -> Iterator[None]:
         """A block that loads what was not in the cache: a miss, timed, with all that is paid for inside."""
-        self.misses.add()
-        self.seen(key, hit=False)
-        load: Load = [self, monotonic_ns(), 0]
-        before = open_loads.get()
-        open_loads.set((*every(before), load))
+        before = self.loading.get()
+        self.miss(key)
+        load: Any = self.loading.get()
         try:
             yield
         finally:
             self._end(load)
-            open_loads.set(before)
+            self.loading.set(before)
 
     def _end(self, load: Load) -> None:
         with self._guard:
@@ -232,24 +174,15 @@ class CacheMonitor:
     def paid(self, load: Load, entry: Entry) -> None:
         """A call that was made for one of this cache's loads has ended."""
         with self._guard:
-            if load[BEGUN] == COUNTED:
-                return
             if load[BEGUN] == ENDED:
                 self._paid += entry.weight.usd
             else:
                 load[PAID] += entry.weight.usd
 
-    def seen(self, key: object, hit: bool) -> None:
-        """Looks at a key, if it is one of those that are looked at; one that has no hash is."""
-        try:
-            passes = hash(key) & self.mask[0]
-        except Exception:  # noqa: BLE001 - a key may do anything
-            passes = 0
-        if not passes and key is not NOTHING:
-            self.look(key, hit)
-
     def look(self, key: object, hit: bool) -> None:
         """Hands a key to `churn`, which says which ones are looked at from now on."""
+        if key is NOTHING:
+            return
         with suppress(Exception):  # a key may do anything
             if self.book is not None:
                 self.book.wake()
@@ -302,18 +235,3 @@ class CacheMonitor:
     def written(self) -> None:
         """What was pending is in the ledger."""
         self._pending.clear()
-
-
-def _missed(monitor: CacheMonitor) -> Callable[[object], None]:
-    misses, mask, loads, begin, now = monitor.misses.add, monitor.mask, open_loads.get, open_loads.set, monotonic_ns
-
-    def missed(key: object) -> None:
-        misses()
-        if not hash(key) & mask[0]:
-            monitor.look(key, hit=False)
-        if (found := loads()) is None or found[0] is monitor:
-            begin([monitor, now(), 0])
-        else:
-            put(found, monitor, [monitor, now(), 0])
-
-    return missed

@@ -5,13 +5,14 @@ hand. `popitem` is how a mapping makes room, so it counts as an eviction.
 """
 
 import copy
+from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from wrapt import ObjectProxy
 
-from spendgate.caches.loading import COUNTED, NOTHING, open_loads, put
+from spendgate.caches.loading import NOTHING
 from spendgate.caches.monitor import CacheMonitor
-from spendgate.clock import monotonic_ns
 
 _KNOWN = {None, "builtins", "collections", "collections.abc", "_collections_abc", "weakref", "cachetools"}
 """The modules whose `get` hands its default back untouched; what is built in says none."""
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     _Proxy = ObjectProxy[Any]
 else:
     _Proxy = ObjectProxy  # older ones cannot be subscribed
+
+_given: Callable[[Any], Any] = getattr(getattr(ObjectProxy, "__wrapped__", None), "__get__", attrgetter("__wrapped__"))
+"""From a proxy to what it stands for: `wrapt`'s own descriptor, in half the time that looking for it by name takes."""
 
 
 class _Watched(_Proxy):
@@ -110,93 +114,47 @@ class _Watched(_Proxy):
 
 
 def _of_dict(monitor: CacheMonitor) -> type:
-    """A proxy for dictionaries. What a monitor does for a lookup is written out: a call takes as long again."""
+    """A proxy for dictionaries, which asks them as C code would."""
+    hit, miss, asked, error = monitor.hit, monitor.miss, monitor.asked, monitor.error
+    find, has = dict.get, dict.__contains__
 
     class WatchedDict(_Watched):
         _self_monitor = monitor
-        __getitem__ = _item(monitor)
-        get = _get(monitor)
-        __contains__ = _contains(monitor)
+
+        def __getitem__(self, key: object) -> Any:
+            try:
+                value = find(_given(self), key, NOTHING)
+            except Exception:
+                error()
+                raise
+            if value is NOTHING:
+                miss(key)
+                raise KeyError(key)
+            hit(key)
+            return value
+
+        def __contains__(self, key: object) -> bool:
+            try:
+                found = has(_given(self), key)
+            except Exception:
+                error()
+                raise
+            asked(key, found)
+            return found
+
+        def get(self, key: object, default: object = None, /) -> Any:
+            try:
+                value = find(_given(self), key, NOTHING)
+            except Exception:
+                error()
+                raise
+            if value is NOTHING:
+                miss(key)
+                return default
+            hit(key)
+            return value
 
     return WatchedDict
-
-
-def _contains(monitor: CacheMonitor) -> Any:
-    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
-    loads, begin, mark, has, now = open_loads.get, open_loads.set, monitor.mark, dict.__contains__, monotonic_ns
-
-    def __contains__(self: Any, key: object) -> bool:
-        try:
-            found = has(self.__wrapped__, key)
-        except Exception:
-            monitor.error()
-            raise
-        hits() if found else misses()
-        if not hash(key) & mask[0]:
-            look(key, found)
-        if loads() is None:
-            begin([monitor, COUNTED if found else now(), 0, key])
-        else:
-            mark(key, found)
-        return found
-
-    return __contains__
-
-
-def _item(monitor: CacheMonitor) -> Any:
-    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
-    loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
-
-    def __getitem__(self: Any, key: object) -> Any:
-        try:
-            value = find(self.__wrapped__, key, NOTHING)
-        except Exception:
-            monitor.error()
-            raise
-        if value is NOTHING:
-            misses()
-            if not hash(key) & mask[0]:
-                look(key, False)
-            if (found := loads()) is None or found[0] is monitor:
-                begin([monitor, now(), 0])
-            else:
-                put(found, monitor, [monitor, now(), 0])
-            raise KeyError(key)
-        if not (loads() and counted(key)):
-            hits()
-            if not hash(key) & mask[0]:
-                look(key, True)
-        return value
-
-    return __getitem__
-
-
-def _get(monitor: CacheMonitor) -> Any:
-    hits, misses, mask, look = monitor.hits.add, monitor.misses.add, monitor.mask, monitor.look
-    loads, begin, counted, find, now = open_loads.get, open_loads.set, monitor.counted, dict.get, monotonic_ns
-
-    def get(self: Any, key: object, default: object = None, /) -> Any:
-        try:
-            value = find(self.__wrapped__, key, NOTHING)
-        except Exception:
-            monitor.error()
-            raise
-        if value is NOTHING:
-            misses()
-            if not hash(key) & mask[0]:
-                look(key, False)
-            if (found := loads()) is None or found[0] is monitor:
-                begin([monitor, now(), 0])
-            else:
-                put(found, monitor, [monitor, now(), 0])
-            return default
-        if not (loads() and counted(key)):
-            hits()
-            if not hash(key) & mask[0]:
-                look(key, True)
-        return value
-
-    return get
 
 
 def _of_mapping(monitor: CacheMonitor) -> type:
