@@ -12,6 +12,7 @@ from spendgate.money import Amount, nanos, quantity
 from spendgate.policies import WhenRefused
 from spendgate.pricing.usage import units_from
 
+_DIGEST = re.compile(r"[0-9a-fA-F]{8,256}")
 MAX_FINGERPRINT = 32
 """Digits of a fingerprint that are kept: 128 bits."""
 
@@ -98,18 +99,23 @@ def check_stated(stated: Stated) -> None:
         TypeError: a name is not known: a slip of the keyboard must not become a default.
         AmountError: a value is of the wrong kind.
     """
-    for name, value in stated.items():
-        if name not in Stated.__annotations__:
-            from difflib import get_close_matches
-
-            close = get_close_matches(name, Stated.__annotations__, n=1)
-            hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(Stated.__annotations__)}"
-            raise TypeError(f"a call states nothing named {name!r}{hint}")
-        kind = _KINDS.get(name)
-        if kind is not None and not isinstance(value, kind[0]):
-            raise AmountError(name, value, f"it must be {kind[1]}")
+    if not stated.keys() <= _NAMES:
+        raise TypeError(_unknown(next(name for name in stated if name not in _NAMES)))
+    for name in stated.keys() & _KINDS.keys():
+        kind, words = _KINDS[name]
+        if not isinstance(stated[name], kind):  # type: ignore[literal-required]
+            raise AmountError(name, stated[name], f"it must be {words}")  # type: ignore[literal-required]
 
 
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, Stated.__annotations__, n=1)
+    hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(Stated.__annotations__)}"
+    return f"a call states nothing named {name!r}{hint}"
+
+
+_NAMES = frozenset(Stated.__annotations__)
 _KINDS: dict[str, tuple[type, str]] = {
     "units": (Mapping, 'amounts by name, such as {"rows": 500}'),
     "tags": (Mapping, 'names with values, such as {"customer": "acme"}'),
@@ -137,7 +143,7 @@ def read_ask(call: Call, stated: Stated, lapse_after: int, fresh_for: int = 0) -
         input_tokens=stated.get("input_tokens"),
         max_output_tokens=stated.get("max_output_tokens"),
         calls=stated.get("calls", 1),
-        units=units_from(stated.get("units", {}).items()),
+        units=units_from(stated["units"].items()) if "units" in stated else (),
         web_searches=stated.get("web_searches", 0),
         batch=bool(stated.get("batch")),
         service_tier=stated.get("service_tier", ""),
@@ -152,7 +158,7 @@ def _fingerprint(digest: object) -> str:
     """So much of a digest as tells requests apart."""
     if digest == "":
         return ""
-    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-fA-F]{8,256}", digest):
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise AmountError("fingerprint", digest, "it must be a digest in 8 to 256 hexadecimal digits")
     return digest[:MAX_FINGERPRINT].lower()
 

@@ -61,10 +61,11 @@ class Band:
         counts = leaves(usage)
         return Fraction(sum(counts[kind] * part for kind, part in self.parts), self.per)
 
-    def at_most(self, input_tokens: int, output_tokens: int) -> Fraction:
+    def at_most(self, input_tokens: int, output_tokens: int) -> Fraction | int:
         """The most nano-dollars that so many tokens can cost in this band."""
         most_in, most_out = self.most
-        return Fraction(most_in * input_tokens + most_out * output_tokens, self.per)
+        parts = most_in * input_tokens + most_out * output_tokens
+        return parts if self.per == 1 else Fraction(parts, self.per)
 
     def dearest(self, kinds: tuple[str, ...]) -> Fraction:
         """The highest rate among kinds that the price list states, the two filled-in totals, and one-hour writes."""
@@ -117,10 +118,10 @@ class Rates:
         """The band that a call with so many input tokens falls into."""
         return next(band for band in reversed(self.bands) if input_tokens > band.above)
 
-    def most_tokens(self, input_tokens: int, output_tokens: int) -> Fraction:
+    def most_tokens(self, input_tokens: int, output_tokens: int) -> Fraction | int:
         """The most nano-dollars that so many tokens can cost, whatever kinds they turn out to be."""
-        reachable = (band for band in self.bands if input_tokens > band.above)
-        return max((band.at_most(input_tokens, output_tokens) for band in reachable), default=Fraction(0))
+        most = [band.at_most(input_tokens, output_tokens) for band in self.bands if input_tokens > band.above]
+        return max(most, default=0)
 
     def scaled(self, factor: Fraction, searches: bool = False) -> "Rates":
         """The same with every rate times a factor; web searches only where asked, no list discounts them."""
