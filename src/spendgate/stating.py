@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 from spendgate.call import Call
 from spendgate.errors import AmountError
@@ -99,24 +99,22 @@ def check_stated(stated: Stated) -> None:
         TypeError: a name is not known: a slip of the keyboard must not become a default.
         AmountError: a value is of the wrong kind.
     """
-    if not stated.keys() <= _NAMES:
-        raise TypeError(_unknown(next(name for name in stated if name not in _NAMES)))
-    for name in stated.keys() & _KINDS.keys():
-        kind, words = _KINDS[name]
-        if not isinstance(stated[name], kind):  # type: ignore[literal-required]
-            raise AmountError(name, stated[name], f"it must be {words}")  # type: ignore[literal-required]
+    for name, value in stated.items():
+        kind, words = _KINDS.get(name) or _unknown(name)
+        if kind is not object and not isinstance(value, kind):
+            raise AmountError(name, value, f"it must be {words}")
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str) -> NoReturn:
     from difflib import get_close_matches
 
-    close = get_close_matches(name, Stated.__annotations__, n=1)
-    hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(Stated.__annotations__)}"
-    return f"a call states nothing named {name!r}{hint}"
+    close = get_close_matches(name, _KINDS, n=1)
+    hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(_KINDS)}"
+    raise TypeError(f"a call states nothing named {name!r}{hint}")
 
 
-_NAMES = frozenset(Stated.__annotations__)
-_KINDS: dict[str, tuple[type, str]] = {
+_ANY: tuple[type, str] = (object, "")
+_KINDS = dict.fromkeys(Stated.__annotations__, _ANY) | {
     "units": (Mapping, 'amounts by name, such as {"rows": 500}'),
     "tags": (Mapping, 'names with values, such as {"customer": "acme"}'),
     "batch": (bool, "True or False"),
@@ -126,6 +124,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "free": (bool, "True or False"),
     "fresh_for": (str, "a span of time as text, such as 24h"),
 }
+"""What each may be, in Python and in words. The others are looked at where they are read."""
 
 
 def read_ask(call: Call, stated: Stated, lapse_after: int, fresh_for: int = 0) -> Ask:
