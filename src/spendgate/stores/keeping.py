@@ -61,9 +61,7 @@ class LedgerStore(TaskKeeping, FindingKeeping, CacheKeeping, ABC):
     def _read(self, work: Callable[[Tables], T]) -> T:
         """Runs `work` on one unchanging view of the tables."""
 
-    def _post(
-        self, now_at: int, work: Callable[Concatenate[Posting, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    def _post(self, now_at: int, work: Callable[Concatenate[Posting, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def posted(tables: Tables) -> T:
             meta = tables.meta()
             force = self._in_force(tables, meta)
@@ -81,7 +79,7 @@ class LedgerStore(TaskKeeping, FindingKeeping, CacheKeeping, ABC):
             self._lost_tail(lost, now_at)
         return self._write(posted)
 
-    def _lost_tail(self, lost: LostTailError, now_at: int) -> None:
+    def _lost_tail(self, lost: LostTailError, now_at: int) -> None:  # noqa: ARG002 - charging for it takes an instant
         """What becomes of a booking in a ledger that has lost its tail: where nothing is raised, it is tried again."""
         raise lost
 

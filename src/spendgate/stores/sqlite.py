@@ -101,9 +101,7 @@ class SqliteStore(LedgerStore):
         """Whether this thread is in the midst of a booking, in which a signal's handler may have interrupted it."""
         return self._lock.mine
 
-    def _exclusively(
-        self, work: Callable[Concatenate[SqliteTables, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    def _exclusively(self, work: Callable[Concatenate[SqliteTables, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Does something while no other thread or process writes."""
         if self._lock.mine:
             if self._accepting:

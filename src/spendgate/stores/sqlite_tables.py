@@ -124,12 +124,10 @@ class SqliteTables(SqliteTaskTables, SqliteFindingTables, SqliteCacheTables):
     def _flush(self) -> None:
         """Writes the counters and buckets that were changed in memory so far."""
         if self._changed:
-            changed = [rows.counter_row(*key, counter) for key, counter in self._changed.items()]
-            self._writer.executemany(_PUT_COUNTER, changed)
+            self._writer.executemany(_PUT_COUNTER, rows.counter_rows(self._changed))
             self._changed.clear()
         if self._added:
-            added = [(*key, parts, rows.seal_of_bucket(*key) - parts) for key, parts in self._added.items()]
-            self._writer.executemany(_ADD_BUCKET, added)
+            self._writer.executemany(_ADD_BUCKET, rows.bucket_rows(self._added))
             self._added.clear()
 
     def meta(self) -> Meta:
