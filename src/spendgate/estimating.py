@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from spendgate.errors import AmountError, PriceError
@@ -80,7 +81,7 @@ class Estimate:
             call=ask.call,
             weight=self.weight,
             actor=actor,
-            pricing=Pricing(price.source, price.dated, price.exact) if price else Pricing(),
+            pricing=_pricing(price.source, price.dated, price.exact) if price else Pricing(),
             tariff=price.tariff if price and self.tariff_units else None,
             tariff_units=self.tariff_units,
             lapse_after=ask.lapse_after,
@@ -89,6 +90,12 @@ class Estimate:
             fingerprint=ask.fingerprint,
             tentative=tentative,
         )
+
+
+@lru_cache(maxsize=1024)
+def _pricing(source: str, dated: str, exact: bool) -> Pricing:
+    """Where a price came from: one object for each, which the ledger knows again by its identity."""
+    return Pricing(source, dated, exact)
 
 
 def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, default_output: int = 0) -> Estimate:

@@ -171,10 +171,9 @@ class Posting(Telling):
             if before == 0 and now == 0:
                 continue
             scope = OTHER if limit_id in entry.others else own_scope
-            counter = self._counter(limit, limit_id, scope)
-            if counter is None:
-                is_known = before or limit_id in entry.others
-                scope, counter = (scope, self._new_counter(limit)) if is_known else self._begin(limit, limit_id, scope)
+            counter = self.tables.counter(limit_id, scope)
+            if counter is None or self.at >= counter.stands_until:
+                scope, counter = self._open(limit, limit_id, scope, known=before != 0 or scope == OTHER)
             if not held and limit.window.bucket(counted_at) < counter.oldest:
                 continue
             if counter.warned or counter.blocked_at:
@@ -233,9 +232,9 @@ class Posting(Telling):
             parts = weighs.get(limit.unit, 0) if limit_id > 0 else brought(limit, weight)
             if parts == 0:
                 continue
-            scope, counter = own_scope, self._counter(limit, limit_id, own_scope)
-            if counter is None:
-                scope, counter = self._begin(limit, limit_id, own_scope)
+            scope, counter = own_scope, self.tables.counter(limit_id, own_scope)
+            if counter is None or self.at >= counter.stands_until:
+                scope, counter = self._open(limit, limit_id, own_scope)
             extra = self._lost(limit, limit_id) if any_lost else 0
             verdict = (judge if limit_id > 0 else drawing.judge_brought)(limit, counter, parts, self.at, extra)
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
@@ -249,15 +248,13 @@ class Posting(Telling):
             counting.advance(self.tables, limit, limit_id, scope, counter, at=self.at)
         return counter
 
-    def _new_counter(self, limit: Limit) -> Counter:
-        return Counter(oldest=limit.window.oldest(self.at))
-
-    def _begin(self, limit: Limit, limit_id: int, scope: str) -> tuple[str, Counter]:
-        """A scope that has no counter yet with a new one, or `other` where the scope would be one too many."""
-        if limit.per and scope != EVERY and self._is_full(limit, limit_id):
+    def _open(self, limit: Limit, limit_id: int, scope: str, known: bool = False) -> tuple[str, Counter]:
+        """The scope with its counter, or `other` where it is one too many, and no entry is known to count there."""
+        counter = self._counter(limit, limit_id, scope)
+        if counter is None and not known and limit.per and scope != EVERY and self._is_full(limit, limit_id):
             self._others = (*self._others, limit_id)
-            return OTHER, self._counter(limit, limit_id, OTHER) or self._new_counter(limit)
-        return scope, self._new_counter(limit)
+            scope, counter = OTHER, self._counter(limit, limit_id, OTHER)
+        return scope, counter or Counter(oldest=limit.window.oldest(self.at))
 
     def _is_full(self, limit: Limit, limit_id: int) -> bool:
         """Whether a new scope must go to the others. While those weigh it must: it may be one of them."""
