@@ -188,8 +188,8 @@ ALL = (
     Fault(
         "the position in a tariff does not move",
         "stores/posting.py",
-        "        self._move_tariff(entry, entry.tariff_units)\n        return entry\n",
-        "        return entry\n",
+        "        if entry.tariff is not None:\n            self._move_tariff(entry, entry.tariff_units)\n",
+        "",
     ),
     Fault(
         "a settle that fails moves the position in a tariff",

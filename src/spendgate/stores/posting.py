@@ -176,7 +176,7 @@ class Posting(Telling):
                 scope, counter = self._open(limit, limit_id, scope, known=before != 0 or scope == OTHER)
             if not held and limit.window.bucket(counted_at) < counter.oldest:
                 continue
-            if counter.warned or counter.blocked_at:
+            if counter.warned or counter.blocked_at or counter.settled + counter.held >= limit.warns_from:
                 self.tell_state(limit, scope, counter)
             if held:
                 counter.held -= before
