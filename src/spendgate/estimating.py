@@ -99,6 +99,12 @@ class Estimate:
         )
 
 
+@lru_cache(maxsize=1024)
+def _pricing(source: str, dated: str, exact: bool) -> Pricing:
+    """Where a price came from: one object for each, which the ledger knows again by its identity."""
+    return Pricing(source, dated, exact)
+
+
 def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, default_output: int = 0) -> Estimate:
     """The most that a call can cost. The defaults stand in for tokens that the caller does not state, unless 0."""
     call = ask.call
@@ -216,10 +222,6 @@ def outcome(ask: Ask, price: "Price | None", said: Report, has_tariff: bool) -> 
         tariff_units=tariff_units if has_tariff else None,
         **common,  # type: ignore[arg-type]
     )
-
-
-_pricing = lru_cache(maxsize=1024)(Pricing)
-"""Where a price is from, made once: most calls have it in common."""
 
 
 def _weigh(ask: Ask, usd: int, tokens: int) -> Weight:

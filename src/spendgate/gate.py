@@ -161,16 +161,17 @@ class Gate(CallDesk, OnceDesk, CacheDesk):
         except StoreError as fault:
             answer = self._without_ledger(guess, request, fault)
         finally:
-            if not isinstance(answer, Held | Reservation):
+            if not isinstance(answer, (Held, Reservation)):
                 self._sights.undo(sight)
+        if isinstance(answer, Held):
+            self.tell(answer.events)
+            self._note_load(answer.id)
+            return Reservation(self, guess, answer)
         if isinstance(answer, Reservation):
             return answer
         if isinstance(answer, Breaker):
             raise blocked_error(answer)
         self.tell(answer.events)
-        if isinstance(answer, Held):
-            self._note_load(answer.id)
-            return Reservation(self, guess, answer)
         span = pause(answer, now_at, deadline_at)
         if span is None:
             raise refusal_error(answer, ask.call, guess.remedy)
