@@ -37,7 +37,7 @@ class Band:
     """Token rates, in nano-dollars, for calls of more than `above` input tokens.
 
     `stated` is what the price list says; `rates` has every kind, `parts` the same in whole `per`-ths, `most` the
-    dearest of each side.
+    dearest of each side in whole `most_per`-ths.
     """
 
     above: int
@@ -46,6 +46,7 @@ class Band:
     per: int = field(init=False, compare=False)
     parts: tuple[tuple[str, int], ...] = field(init=False, compare=False)
     most: tuple[int, int] = field(init=False, compare=False)
+    most_per: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         rates = _filled(self.stated)
@@ -54,7 +55,9 @@ class Band:
         object.__setattr__(self, "per", per)
         object.__setattr__(self, "parts", tuple((kind, int(rates[kind] * per)) for kind in TOKEN_KINDS))
         dearest = (self.dearest(INPUT_KINDS), self.dearest(OUTPUT_KINDS))
-        object.__setattr__(self, "most", tuple(int(rate * per) for rate in dearest))
+        most_per = lcm(*(rate.denominator for rate in dearest))
+        object.__setattr__(self, "most", tuple(int(rate * most_per) for rate in dearest))
+        object.__setattr__(self, "most_per", most_per)
 
     def cost(self, usage: Usage) -> Fraction:
         """Nano-dollars of the tokens."""
@@ -65,7 +68,7 @@ class Band:
         """The most nano-dollars that so many tokens can cost in this band."""
         most_in, most_out = self.most
         parts = most_in * input_tokens + most_out * output_tokens
-        return parts if self.per == 1 else Fraction(parts, self.per)
+        return parts if self.most_per == 1 else Fraction(parts, self.most_per)
 
     def dearest(self, kinds: tuple[str, ...]) -> Fraction:
         """The highest rate among kinds that the price list states, the two filled-in totals, and one-hour writes."""
