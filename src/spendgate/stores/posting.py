@@ -173,7 +173,7 @@ class Posting(Telling):
             scope = OTHER if limit_id in entry.others else own_scope
             counter = self.tables.counter(limit_id, scope)
             if counter is None or self.at >= counter.stands_until:
-                scope, counter = self._open(limit, limit_id, scope, known=before != 0 or scope == OTHER)
+                scope, counter = self._open(limit, limit_id, scope, counter, known=before != 0 or scope == OTHER)
             if not held and limit.window.bucket(counted_at) < counter.oldest:
                 continue
             if counter.warned or counter.blocked_at or counter.settled + counter.held >= limit.warns_from:
@@ -234,7 +234,7 @@ class Posting(Telling):
                 continue
             scope, counter = own_scope, self.tables.counter(limit_id, own_scope)
             if counter is None or self.at >= counter.stands_until:
-                scope, counter = self._open(limit, limit_id, own_scope)
+                scope, counter = self._open(limit, limit_id, own_scope, counter)
             extra = self._lost(limit, limit_id) if any_lost else 0
             verdict = (judge if limit_id > 0 else drawing.judge_brought)(limit, counter, parts, self.at, extra)
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
@@ -248,10 +248,17 @@ class Posting(Telling):
             counting.advance(self.tables, limit, limit_id, scope, counter, at=self.at)
         return counter
 
-    def _open(self, limit: Limit, limit_id: int, scope: str, known: bool = False) -> tuple[str, Counter]:
-        """The scope with its counter, or `other` where it is one too many, and no entry is known to count there."""
-        counter = self._counter(limit, limit_id, scope)
-        if counter is None and not known and limit.per and scope != EVERY and self._is_full(limit, limit_id):
+    def _open(
+        self, limit: Limit, limit_id: int, scope: str, counter: Counter | None, known: bool = False
+    ) -> tuple[str, Counter]:
+        """A scope with its counter, moved on to this instant or new where there is none.
+
+        It is `other` where a new one would be one too many, unless something is `known` to count in this scope.
+        """
+        if counter is not None:
+            counting.advance(self.tables, limit, limit_id, scope, counter, at=self.at)
+            return scope, counter
+        if not known and limit.per and scope != EVERY and self._is_full(limit, limit_id):
             self._others = (*self._others, limit_id)
             scope, counter = OTHER, self._counter(limit, limit_id, OTHER)
         return scope, counter or Counter(oldest=limit.window.oldest(self.at))
