@@ -4,7 +4,7 @@ A `Counter` is one limit in one scope: what was settled in the window, what is h
 episode of refusals stand. Amounts are in the limit's smallest parts, instants in microseconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from spendgate.limits import Limit
@@ -23,6 +23,7 @@ class Counter:
 
     `settled` sums the buckets from `oldest` to `newest`; `held` weighs in every window however old it is. `next_at`
     is the first instant at which a paced or throttled call may go; `warned` has a bit per threshold that has fired.
+    `stands_until` is no row's: the first instant at which `oldest` has left the window, or 0 until that is looked up.
     """
 
     oldest: int
@@ -34,6 +35,7 @@ class Counter:
     blocked_at: int = 0
     refused_calls: int = 0
     refused_usd: int = 0
+    stands_until: int = field(default=0, compare=False)
 
     @property
     def used(self) -> int:

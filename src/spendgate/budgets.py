@@ -22,7 +22,7 @@ from typing import Literal
 
 from spendgate.call import Call
 from spendgate.clock import DAY, SECOND
-from spendgate.limits import Limit, escape
+from spendgate.limits import ENDLESS, Limit, escape
 from spendgate.money import nanos, usd
 from spendgate.taskterms import TaskTerms
 from spendgate.windows import Rolling
@@ -36,8 +36,6 @@ TASK_SPAN = 30 * DAY
 """For how long dollars count against the budgets of their task."""
 SENT_SPAN = DAY
 """For how long the same request in its task is a retry."""
-ENDLESS = 1 << 62
-"""More than is ever counted: a budget of it refuses nothing."""
 RETRY_MARK = "retry"
 
 Kind = Literal["task", "retry", "sent", "same"]

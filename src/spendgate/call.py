@@ -35,9 +35,10 @@ class Call:
     tags: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("service", "provider", "resource", "task"):
-            _check_text(name, getattr(self, name), MAX_NAME)
-        _check_text("key", self.key, MAX_KEY)
+        if not _are_plain(self.service, self.provider, self.resource, self.task, self.key):
+            for name in ("service", "provider", "resource", "task"):
+                _check_text(name, getattr(self, name), MAX_NAME)
+            _check_text("key", self.key, MAX_KEY)
         if isinstance(self.attempt, bool) or not isinstance(self.attempt, int) or not 1 <= self.attempt < 1 << 31:
             raise AmountError("attempt", self.attempt, "it must be a whole number from 1 on")
 
@@ -71,6 +72,15 @@ def tags_from(tags: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
         _check_text("tag name", name, MAX_NAME)
         _check_text(f"tags.{name}", value, MAX_NAME)
     return pairs
+
+
+def _are_plain(*texts: str) -> bool:
+    """Whether these are texts that are short and printable even together, as nearly all are."""
+    try:
+        together = "".join(texts)
+    except TypeError:
+        return False
+    return len(together) <= MAX_NAME and together.isprintable()
 
 
 def _check_text(name: str, value: object, most: int) -> None:

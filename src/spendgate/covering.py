@@ -67,4 +67,5 @@ def add(cover: Cover) -> None:
 
 def taken() -> Cover | None:
     """The cover of a request that is about to be sent, if there is one: the innermost that is still to be sent."""
-    return next((one for one in reversed(_COVERS.get()) if one.take()), None)
+    covers = _COVERS.get()
+    return next((one for one in reversed(covers) if one.take()), None) if covers else None

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from spendgate.errors import AmountError, PriceError
@@ -34,6 +35,7 @@ UNKNOWN_CONTEXT = 200_000
 """Tokens that a limit in tokens sets aside for the input of a model that nothing is known of."""
 
 
+UNPRICED = Pricing()
 STATED = Pricing("stated")
 """Where a price is from that the caller stated."""
 
@@ -69,26 +71,38 @@ class Estimate:
     def request(self, actor: Actor, enforce: bool, mark: str = "", tentative: bool = False) -> HoldRequest:
         """What the store is asked to set aside."""
         price, ask = self.price, self.ask
-        flags = {"batch": ask.batch, "unpriced": self.fault is not None, "subscription": _is_subscription(price)}
-        flags[f"{TIER}{ask.service_tier}"] = bool(ask.service_tier)
-        flags[mark] = bool(mark)
+        marks = {mark} if mark else set()
+        if ask.batch:
+            marks.add("batch")
+        if self.fault is not None:
+            marks.add("unpriced")
+        if _is_subscription(price):
+            marks.add("subscription")
+        if ask.service_tier:
+            marks.add(f"{TIER}{ask.service_tier}")
         if self.full is not None:
-            flags[f"{LEARNED}{usd_of(self.full.usd):f}/{self.full.tokens}"] = True
+            marks.add(f"{LEARNED}{usd_of(self.full.usd):f}/{self.full.tokens}")
         if ask.fresh_for and (fresh := fresh_mark(ask.call, ask.fingerprint, ask.fresh_for)):
-            flags[fresh] = True
+            marks.add(fresh)
         return HoldRequest(
             call=ask.call,
             weight=self.weight,
             actor=actor,
-            pricing=Pricing(price.source, price.dated, price.exact) if price else Pricing(),
+            pricing=_pricing(price.source, price.dated, price.exact) if price else UNPRICED,
             tariff=price.tariff if price and self.tariff_units else None,
             tariff_units=self.tariff_units,
             lapse_after=ask.lapse_after,
             enforce=enforce,
-            marks=frozenset(name for name, is_set in flags.items() if is_set),
+            marks=frozenset(marks),
             fingerprint=ask.fingerprint,
             tentative=tentative,
         )
+
+
+@lru_cache(maxsize=1024)
+def _pricing(source: str, dated: str, exact: bool) -> Pricing:
+    """Where a price came from: one object for each, which the ledger knows again by its identity."""
+    return Pricing(source, dated, exact)
 
 
 def estimate(ask: Ask, book: "PriceBook", at: int, default_input: int = 0, default_output: int = 0) -> Estimate:
@@ -211,7 +225,7 @@ def outcome(ask: Ask, price: "Price | None", said: Report, has_tariff: bool) -> 
 
 
 def _weigh(ask: Ask, usd: int, tokens: int) -> Weight:
-    return Weight(usd, quantity(ask.calls, "calls"), tokens, _parts(ask.units))
+    return Weight(usd, ask.calls, tokens, _parts(ask.units) if ask.units else ())
 
 
 def _parts(units: Iterable[tuple[str, Decimal]]) -> Units:
@@ -245,7 +259,7 @@ def _may_be_free(price: "Price | None") -> bool:
 
 def _by_tokens(price: "Price") -> bool:
     """Whether the price counts tokens, so that a call which reports none is not understood."""
-    return any(rates.bands for rates in price.rates.values()) and not _may_be_free(price)
+    return price.has_tokens and not _may_be_free(price)
 
 
 def _dump(usage: Usage | None) -> str:

@@ -36,7 +36,7 @@ from spendgate.ledger import (
     Store,
     Weight,
 )
-from spendgate.money import Amount, decimal, quantity, usd
+from spendgate.money import Amount, quantity, usd
 from spendgate.once import OnceDesk
 from spendgate.policies import Services
 from spendgate.pricing.usage import MAX_OUTPUT_TOKENS, Usage
@@ -161,16 +161,17 @@ class Gate(CallDesk, OnceDesk, CacheDesk):
         except StoreError as fault:
             answer = self._without_ledger(guess, request, fault)
         finally:
-            if not isinstance(answer, Held | Reservation):
+            if not isinstance(answer, (Held, Reservation)):
                 self._sights.undo(sight)
+        if isinstance(answer, Held):
+            self.tell(answer.events)
+            self._note_load(answer.id)
+            return Reservation(self, guess, answer)
         if isinstance(answer, Reservation):
             return answer
         if isinstance(answer, Breaker):
             raise blocked_error(answer)
         self.tell(answer.events)
-        if isinstance(answer, Held):
-            self._note_load(answer.id)
-            return Reservation(self, guess, answer)
         span = pause(answer, now_at, deadline_at)
         if span is None:
             raise refusal_error(answer, ask.call, guess.remedy)
@@ -338,10 +339,9 @@ class Gate(CallDesk, OnceDesk, CacheDesk):
         fresh = span_for(stated, around.fresh_for, self.rules.fresh, call)
         return read_ask(call, stated, lapse_after, fresh)
 
-    def deadline(self, stated: Stated) -> int:
+    def deadline(self, wait_s: float) -> int:
         """The instant up to which a call waits for room."""
-        now_at = self.clock.now()
-        return now_at + round(float(decimal(str(stated["wait"]), "wait")) * SECOND) if "wait" in stated else now_at
+        return self.clock.now() + round(wait_s * SECOND)
 
     def _without_ledger(self, guess: Estimate, request: HoldRequest, fault: StoreError) -> Reservation:
         if self.unavailable == "refuse" and self.mode == "enforce":

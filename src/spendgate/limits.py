@@ -34,6 +34,8 @@ OTHER = "other"
 EVERY = "*"
 """The scope that weighs on all scopes of a limit: what a ledger lost, and nobody knows where it was spent."""
 MAX_SCOPES = 10_000
+ENDLESS = 1 << 62
+"""More than is ever counted: a limit of it refuses nothing."""
 
 
 def unit_scale(unit: str) -> int:
@@ -60,6 +62,7 @@ class Limit:
 
     `match` holds (field, glob) pairs that must all fit; `per` the fields that each get a budget of their own.
     `warn_at` is kept in rising order, each share once.
+    `thresholds` are the amounts at `warn_at`, and `warns_from` is the lowest one, `ENDLESS` where there is none.
     `throttle_every` is the pause, in microseconds, between calls beyond the limit when `at_limit` is `throttle`. `key`
     says what is counted: limits that differ only in amount, name or manners share what was counted so far.
     """
@@ -76,6 +79,7 @@ class Limit:
     pace_from: Decimal | None = None
     key: str = field(init=False, compare=False)
     thresholds: tuple[int, ...] = field(init=False, compare=False)
+    warns_from: int = field(init=False, compare=False)
     pace_above: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +87,7 @@ class Limit:
         object.__setattr__(self, "key", counted)
         object.__setattr__(self, "warn_at", tuple(sorted(set(self.warn_at))))
         object.__setattr__(self, "thresholds", tuple(ceil(self.amount * Fraction(share)) for share in self.warn_at))
+        object.__setattr__(self, "warns_from", next(filter(None, self.thresholds), ENDLESS))
         paced = -1 if self.pace_from is None else floor(self.amount * Fraction(self.pace_from))
         object.__setattr__(self, "pace_above", paced)
 

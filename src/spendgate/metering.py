@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from typing import Any
 from urllib.parse import urlsplit
 
 from spendgate import aio, covering
@@ -103,6 +102,7 @@ class Metered:
     def _plan(self, request: Request) -> None:
         """What is asked for by a request, what to reserve for it, and what to send."""
         asked = self._asked = None if self._card else understand(request, self._ways.provider or self._terms.provider)
+        self.is_paid = self._card is not None or (asked is not None and asked.kind in ("paid", "unread"))
         self.resource, self._stated = _stated(request, asked, self._card, self._terms, self._own)
         self._ways.complete(self._stated)
         default = self._gate.default_output_tokens
@@ -124,11 +124,6 @@ class Metered:
             return terms
         tags = {**terms.tags, FALLBACK_FOR: ways.stands_for}
         return replace(terms, tags=tags, provider=ways.provider or terms.provider)
-
-    @property
-    def is_paid(self) -> bool:
-        """Whether the request must be let through by the gate."""
-        return self._card is not None or (self._asked is not None and self._asked.kind in ("paid", "unread"))
 
     def reserve(self) -> None:
         """Sets aside the most that the call can cost, if it costs anything. Raises as `Gate.reserve` does.
@@ -266,28 +261,41 @@ def _stated(
     request: Request, asked: Asked | None, card: Card | None, terms: Terms, own: Mapping[str, str]
 ) -> tuple[str, Stated]:
     """What is reserved for: the resource, and what the gate is told of the call."""
-    stated: dict[str, Any] = {
-        "service": own.get(SERVICE) or terms.service,
-        "task": own.get(TASK) or terms.task,
-        "tags": {**terms.tags, **_tags(own.get(TAGS, ""))},
-    }
+    stated = _for_whom(request, terms, own)
+    if card is None and asked is None:
+        return "", stated
+    stated["fingerprint"] = sha256(f"{request.method} {request.url}\n".encode() + request.body).hexdigest()
+    if card is not None or asked is None:
+        return card.name if card else "", stated
+    stated["provider"] = asked.provider
+    if asked.later:
+        stated["background"] = True
+    for name in ("batch", "input_tokens", "max_output_tokens", "service_tier", "web_searches"):
+        if value := getattr(asked, name):
+            stated[name] = value
+    return asked.model or _place(request.url), stated
+
+
+def _for_whom(request: Request, terms: Terms, own: Mapping[str, str]) -> Stated:
+    """What is stated of whoever makes the call. What says nothing is left out."""
+    stated = Stated()
+    if service := own.get(SERVICE) or terms.service:
+        stated["service"] = service
+    if task := own.get(TASK) or terms.task:
+        stated["task"] = task
+    if tags := {**terms.tags, **_tags(own[TAGS])} if TAGS in own else terms.tags:
+        stated["tags"] = tags
     if terms.fresh_for:
         stated["fresh_for"] = terms.fresh_for
     if request.headers.get(RETRY, "0") not in ("", "0"):
         stated["attempt"] = _attempt(request.headers[RETRY])
-    if card is not None or asked is not None:
-        stated["fingerprint"] = sha256(f"{request.method} {request.url}\n".encode() + request.body).hexdigest()
-    if card is not None:
-        return card.name, Stated(**stated)  # type: ignore[typeddict-item]
-    if asked is None:
-        return "", Stated(**stated)  # type: ignore[typeddict-item]
-    stated |= {"provider": asked.provider, "batch": asked.batch, "background": asked.later}
-    for name in ("input_tokens", "max_output_tokens", "service_tier", "web_searches"):
-        if getattr(asked, name):
-            stated[name] = getattr(asked, name)
-    place = urlsplit(request.url)
-    resource = asked.model or f"{place.hostname}{place.path}"[:MAX_NAME]
-    return resource, Stated(**stated)  # type: ignore[typeddict-item]
+    return stated
+
+
+def _place(url: str) -> str:
+    """What a call is named after that names no model."""
+    place = urlsplit(url)
+    return f"{place.hostname}{place.path}"[:MAX_NAME]
 
 
 def _attempt(text: str) -> int:
@@ -310,19 +318,19 @@ def _to_send(request: Request, asked: Asked | None, own: Mapping[str, str], cap:
 
     What is signed is left as it is, but for our own headers, which nobody must sign.
     """
-    headers = {name: value for name, value in request.headers.items() if name not in own}
-    if asked is None or asked.kind != "paid":
-        return replace(request, headers=headers) if own else request
+    said = request.headers
+    accepted: str | None = None
     changes: list[tuple[Path, object]] = []
-    if not headers.get("authorization", "").startswith(SIGNED):
-        accepted = readable(headers.get("accept-encoding", ""))
-        if accepted is not None:
-            headers["accept-encoding"] = accepted
+    if asked is not None and asked.kind == "paid" and not said.get("authorization", "").startswith(SIGNED):
+        accepted = readable(said.get("accept-encoding", ""))
         changes += [(asked.cap, cap)] if cap is not None else []
         changes += [(asked.usage_flag, True)] if asked.usage_flag else []
-    if headers == request.headers and not changes:
-        return request
-    return changed(replace(request, headers=headers), changes)
+    if own or accepted is not None:
+        headers = {name: value for name, value in said.items() if name not in own}
+        if accepted is not None:
+            headers["accept-encoding"] = accepted
+        request = replace(request, headers=headers)
+    return changed(request, changes) if changes else request
 
 
 def _cap(asked: Asked, default_output: int) -> int | None:

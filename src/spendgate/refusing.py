@@ -58,7 +58,7 @@ class Desk(Protocol):
     def ask(self, resource: str, stated: Stated) -> Ask:
         """What a caller states, read strictly and completed from the scope around the call."""
 
-    def deadline(self, stated: Stated) -> int:
+    def deadline(self, wait_s: float) -> int:
         """The instant up to which a call waits for room."""
 
     def attempt(self, ask: Ask, deadline_at: int) -> Reservation | float:
@@ -83,7 +83,7 @@ class Asking:
         needs_fallback(said)
         self.policy = policy_of(desk, self.ask.call.service, said)
         self._least = said.least_output
-        self._deadline_at = desk.deadline(Stated(wait=self.policy.wait) if self.policy.wait else Stated())
+        self._deadline_at = desk.deadline(self.policy.wait) if self.policy.wait else 0
 
     def step(self) -> Reservation | float:
         """Tries once: the reservation, or how many seconds to wait before the next time. Raises as `Gate.reserve`."""
@@ -118,7 +118,7 @@ def said_by(stated: Stated) -> Policy:
 def policy_of(desk: Desk, service: str, *said: Policy) -> Policy:
     """The policy that holds for a call, by what was said of it, nearest first: the scope's stands after the first."""
     call, *others = said
-    if call is RAISE or (not desk.services.rules and around() is NOTHING and all(one is NOTHING for one in said)):
+    if call is RAISE or (not desk.services.rules and around() is NOTHING and said.count(NOTHING) == len(said)):
         return RAISE
     return nearest(call, around(), *others, desk.services.of(service).refused)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 from spendgate.call import Call
 from spendgate.errors import AmountError
@@ -12,6 +12,7 @@ from spendgate.money import Amount, nanos, quantity
 from spendgate.policies import WhenRefused
 from spendgate.pricing.usage import units_from
 
+_DIGEST = re.compile(r"[0-9a-fA-F]{8,256}")
 MAX_FINGERPRINT = 32
 """Digits of a fingerprint that are kept: 128 bits."""
 
@@ -99,18 +100,21 @@ def check_stated(stated: Stated) -> None:
         AmountError: a value is of the wrong kind.
     """
     for name, value in stated.items():
-        if name not in Stated.__annotations__:
-            from difflib import get_close_matches
-
-            close = get_close_matches(name, Stated.__annotations__, n=1)
-            hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(Stated.__annotations__)}"
-            raise TypeError(f"a call states nothing named {name!r}{hint}")
-        kind = _KINDS.get(name)
-        if kind is not None and not isinstance(value, kind[0]):
-            raise AmountError(name, value, f"it must be {kind[1]}")
+        kind, words = _KINDS.get(name) or _unknown(name)
+        if kind is not object and not isinstance(value, kind):
+            raise AmountError(name, value, f"it must be {words}")
 
 
-_KINDS: dict[str, tuple[type, str]] = {
+def _unknown(name: str) -> NoReturn:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, _KINDS, n=1)
+    hint = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(_KINDS)}"
+    raise TypeError(f"a call states nothing named {name!r}{hint}")
+
+
+_ANY: tuple[type, str] = (object, "")
+_KINDS = dict.fromkeys(Stated.__annotations__, _ANY) | {
     "units": (Mapping, 'amounts by name, such as {"rows": 500}'),
     "tags": (Mapping, 'names with values, such as {"customer": "acme"}'),
     "batch": (bool, "True or False"),
@@ -120,6 +124,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "free": (bool, "True or False"),
     "fresh_for": (str, "a span of time as text, such as 24h"),
 }
+"""What each may be, in Python and in words. The others are looked at where they are read."""
 
 
 def read_ask(call: Call, stated: Stated, lapse_after: int, fresh_for: int = 0) -> Ask:
@@ -137,7 +142,7 @@ def read_ask(call: Call, stated: Stated, lapse_after: int, fresh_for: int = 0) -
         input_tokens=stated.get("input_tokens"),
         max_output_tokens=stated.get("max_output_tokens"),
         calls=stated.get("calls", 1),
-        units=units_from(stated.get("units", {}).items()),
+        units=units_from(stated["units"].items()) if "units" in stated else (),
         web_searches=stated.get("web_searches", 0),
         batch=bool(stated.get("batch")),
         service_tier=stated.get("service_tier", ""),
@@ -152,7 +157,7 @@ def _fingerprint(digest: object) -> str:
     """So much of a digest as tells requests apart."""
     if digest == "":
         return ""
-    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-fA-F]{8,256}", digest):
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise AmountError("fingerprint", digest, "it must be a digest in 8 to 256 hexadecimal digits")
     return digest[:MAX_FINGERPRINT].lower()
 

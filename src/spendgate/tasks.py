@@ -254,6 +254,8 @@ class TaskDesk:
             if terms is not None and request.call.model:
                 request = self._compared(guess, request, terms, now_at)
             answer = self.store.hold(request, now_at)
+            if isinstance(answer, Held):
+                return answer
             if isinstance(answer, TaskTerms):
                 terms = self._keep(answer)
             elif isinstance(answer, Refused) and request.tentative:

@@ -28,8 +28,8 @@ METERED = (
     Fault(
         "our own headers leave the machine",
         "metering.py",
-        "for name, value in request.headers.items() if name not in own}",
-        "for name, value in request.headers.items()}",
+        "for name, value in said.items() if name not in own}",
+        "for name, value in said.items()}",
         METERING,
     ),
     Fault(
@@ -56,8 +56,8 @@ METERED = (
     Fault(
         "a signed request is changed",
         "metering.py",
-        '    if not headers.get("authorization", "").startswith(SIGNED):\n        accepted',
-        "    if True:\n        accepted",
+        ' and not said.get("authorization", "").startswith(SIGNED):\n',
+        ":\n",
         ROUTES,
     ),
 )

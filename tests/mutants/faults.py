@@ -188,8 +188,8 @@ ALL = (
     Fault(
         "the position in a tariff does not move",
         "stores/posting.py",
-        "        self._move_tariff(entry, entry.tariff_units)\n        return entry\n",
-        "        return entry\n",
+        "        if entry.tariff is not None:\n            self._move_tariff(entry, entry.tariff_units)\n",
+        "",
     ),
     Fault(
         "a settle that fails moves the position in a tariff",
@@ -265,8 +265,8 @@ ALL = (
         "a refused call takes from the limits that agree",
         "stores/posting.py",
         "            return self._refusal(against[0]) if request",
-        "            for one in judged:\n                if one not in against:\n"
-        "                    self._take(one, weight, set())\n            return self._refusal(against[0]) if request",
+        "            self._take([one for one in judged if one not in against], weight, set())\n"
+        "            return self._refusal(against[0]) if request",
     ),
     Fault(
         "a limit that observes refuses",
@@ -311,6 +311,26 @@ ALL = (
         "stores/keeping.py",
         "if force.version != meta.limits_version:",
         "if not force.version:",
+    ),
+    Fault(
+        "the oldest bucket stands a microsecond too long",
+        "stores/counting.py",
+        "counter.stands_until = limit.window.leaves_at(oldest)",
+        "counter.stands_until = limit.window.leaves_at(oldest) + 1",
+    ),
+    Fault(
+        "a counter that was counted anew is not looked at again",
+        "stores/counting.py",
+        "counter.oldest, counter.stands_until = window.oldest(at), 0",
+        "counter.oldest = window.oldest(at)",
+        "tests",
+    ),
+    Fault(
+        "a warning waits for its highest threshold",
+        "limits.py",
+        "next(filter(None, self.thresholds), ENDLESS)",
+        "max(self.thresholds, default=ENDLESS)",
+        "tests",
     ),
     Fault(
         "what was lost weighs on nobody",

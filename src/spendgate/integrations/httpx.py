@@ -95,7 +95,7 @@ class _Kit:
             body = request.content
         except self.library.RequestNotRead:
             body = b""
-        headers = {**dict(request.headers.items()), **request.extensions.get(KEPT, {})}
+        headers = _headers(request.headers) | request.extensions.get(KEPT, {})
         return Request(request.method, str(request.url), headers, body)
 
     def to_send(self, request: Any, stated: Request, changed: Request) -> Any:
@@ -114,7 +114,7 @@ class _Kit:
 
     def keep(self, request: Any, response: Any) -> None:
         """Takes our own headers from a request that its client is about to send to where a redirect points."""
-        if response.has_redirect_location:
+        if 300 <= response.status_code < 400 and response.has_redirect_location:
             own = {name: request.headers.pop(name) for name in OWN if name in request.headers}
             request.extensions = {**request.extensions, KEPT: {**request.extensions.get(KEPT, {}), **own}}
 
@@ -135,6 +135,16 @@ class _Kit:
 @cache
 def _kit(library: str) -> Any:
     return _Kit(import_module(library))
+
+
+def _headers(headers: Any) -> dict[str, str]:
+    """The headers by their names in lower case, as `Headers.items` says them in more steps."""
+    raw = headers.raw
+    try:
+        found = {name.decode().lower(): value.decode() for name, value in raw}
+    except UnicodeDecodeError:
+        found = {}
+    return found if len(found) == len(raw) else dict(headers.items())
 
 
 def _sender(transport: Any, metered: Metered, sent: Any) -> Any:

@@ -3,22 +3,24 @@
 A wrapped client may send with a library that is instrumented as well; what is asked for once is reserved once.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 _IS_PASSING = ContextVar("spendgate_is_passing", default=False)
 
 
-@contextmanager
-def passing() -> Iterator[None]:
+class passing:  # noqa: N801 - a block, `with passing():`
     """Around the sending of a request that a gate has looked at."""
-    token = _IS_PASSING.set(True)
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # a coroutine that is thrown away ends in another context, which knows nothing of it
-            _IS_PASSING.reset(token)
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = _IS_PASSING.set(True)
+
+    def __exit__(self, *_: object) -> None:
+        try:  # noqa: SIM105 - a block of its own takes three times as long, on the way of every request
+            _IS_PASSING.reset(self._token)
+        except ValueError:
+            pass  # a coroutine that is thrown away ends in another context, which knows nothing of it
 
 
 def is_passing() -> bool:

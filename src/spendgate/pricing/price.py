@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 
 from spendgate.errors import AmountError, PriceError
@@ -22,8 +23,6 @@ PLAIN_TIERS = frozenset({"auto", "default", "standard", "standard_only", "on_dem
 """Service tiers that cost at most the list price."""
 DEARER_TIER = Fraction(5, 2)
 """What any other service tier costs, times the list price, where nobody says: the highest factor that is listed."""
-
-_NOTHING = Usage()
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,11 @@ class Price:
         """The names of the units that this price knows besides calls and tokens."""
         of_tariff = {self.tariff.unit} if self.tariff and self.tariff.unit != "calls" else set()
         return frozenset(self.rates[False, ""].units if self.rates else ()) | of_tariff
+
+    @cached_property
+    def has_tokens(self) -> bool:
+        """Whether tokens have a price, in any way of being served."""
+        return any(rates.bands for rates in self.rates.values())
 
     @property
     def statement(self) -> dict[str, str]:
@@ -95,19 +99,19 @@ class Price:
             PriceError: the price is by units only and none are given, or a unit is not priced.
             AmountError: a number is none, or the result is above what one call may cost.
         """
-        amounts = units_from(units)
+        amounts = units_from(units) if units != () else ()
         quantity(calls, "calls")
         if self.billing == "subscription" or self.free:
             return 0
         rates = self._rates(batch, service_tier)
-        extra = Usage(web_searches=web_searches, units=amounts) if amounts or web_searches else _NOTHING
+        tokens = rates.most_tokens(*self._tokens(input_tokens, max_output_tokens, calls))
+        if not (amounts or web_searches or rates.per_call) and rates.bands:
+            return self._believed(tokens)
+        extra = Usage(web_searches=web_searches, units=amounts)
         self._check_units(extra)
         if not (amounts or rates.bands or rates.per_call) and (needed := self._units_alone(rates)):
             raise self._fault(f"the price is per {' or '.join(sorted(needed))} and how many is not stated,")
-        total = rates.cost(extra, calls)
-        if rates.bands:
-            total += rates.most_tokens(*self._tokens(input_tokens, max_output_tokens, calls))
-        return self._believed(total)
+        return self._believed(tokens + rates.cost(extra, calls))
 
     def default_tokens(
         self, *, input_tokens: int | None = None, max_output_tokens: int | None = None, calls: int = 1
@@ -117,19 +121,23 @@ class Price:
         0 for what has no tokens: a resource without a provider and without a price for tokens.
         """
         stated = input_tokens is not None or max_output_tokens is not None
-        if not (stated or self.provider or any(rates.bands for rates in self.rates.values())):
+        if not (stated or self.provider or self.has_tokens):
             return 0
         return sum(self._tokens(input_tokens, max_output_tokens, calls))
 
     def _tokens(self, input_tokens: int | None, max_output_tokens: int | None, calls: int) -> tuple[int, int]:
-        window = self.context_window
-        if window is None:
-            window = LONG_CONTEXT_WINDOW if any(len(r.bands) > 1 for r in self.rates.values()) else CONTEXT_WINDOW
-        most_in = calls * window if input_tokens is None else quantity(input_tokens, "input_tokens")
+        most_in = calls * self._window if input_tokens is None else quantity(input_tokens, "input_tokens")
         most_out = calls * MAX_OUTPUT_TOKENS
         if max_output_tokens is not None:
             most_out = quantity(max_output_tokens, "max_output_tokens")
         return most_in, most_out
+
+    @property
+    def _window(self) -> int:
+        """The tokens that the model reads at most, as far as anybody knows."""
+        if self.context_window is not None:
+            return self.context_window
+        return LONG_CONTEXT_WINDOW if any(len(r.bands) > 1 for r in self.rates.values()) else CONTEXT_WINDOW
 
     def _sum(self, usage: Usage, calls: int, batch: bool, service_tier: str) -> int:
         quantity(calls, "calls")
@@ -143,6 +151,8 @@ class Price:
 
     def _rates(self, batch: bool, service_tier: str) -> Rates:
         """The rates for a way of being served; where nobody lists it, plain or, for a faster way, dearer ones."""
+        if not (batch or service_tier):
+            return self.rates[False, ""]
         tier = service_tier.strip().lower()
         if tier == "batch":
             batch, tier = True, ""
@@ -163,7 +173,7 @@ class Price:
             if amount and name not in self.units:
                 raise self._fault(f"the price has no unit {name!r} (it has {', '.join(sorted(self.units)) or 'none'})")
 
-    def _believed(self, total: Fraction) -> int:
+    def _believed(self, total: Fraction | int) -> int:
         whole = ceil(total)
         if whole > MAX_CALL_NANOS:
             limit = f"it is above the most that is believed of one call, {dollars(MAX_CALL_NANOS)}"

@@ -89,6 +89,8 @@ class RateCard:
 
     def at_url(self, url: str) -> Card | None:
         """The card whose resource is called at a URL, without its query; the longest glob first."""
+        if not self._addressed:
+            return None
         place = re.split("[?#]", url, maxsplit=1)[0]
         fitting = [(len(glob), glob, card) for glob, card in self._addressed if matches(glob, place)]
         return max(fitting, key=lambda found: found[:2])[2] if fitting else None

@@ -37,7 +37,7 @@ class Band:
     """Token rates, in nano-dollars, for calls of more than `above` input tokens.
 
     `stated` is what the price list says; `rates` has every kind, `parts` the same in whole `per`-ths, `most` the
-    dearest of each side.
+    dearest of each side in whole `most_per`-ths.
     """
 
     above: int
@@ -46,6 +46,7 @@ class Band:
     per: int = field(init=False, compare=False)
     parts: tuple[tuple[str, int], ...] = field(init=False, compare=False)
     most: tuple[int, int] = field(init=False, compare=False)
+    most_per: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         rates = _filled(self.stated)
@@ -54,17 +55,20 @@ class Band:
         object.__setattr__(self, "per", per)
         object.__setattr__(self, "parts", tuple((kind, int(rates[kind] * per)) for kind in TOKEN_KINDS))
         dearest = (self.dearest(INPUT_KINDS), self.dearest(OUTPUT_KINDS))
-        object.__setattr__(self, "most", tuple(int(rate * per) for rate in dearest))
+        most_per = lcm(*(rate.denominator for rate in dearest))
+        object.__setattr__(self, "most", tuple(int(rate * most_per) for rate in dearest))
+        object.__setattr__(self, "most_per", most_per)
 
     def cost(self, usage: Usage) -> Fraction:
         """Nano-dollars of the tokens."""
         counts = leaves(usage)
         return Fraction(sum(counts[kind] * part for kind, part in self.parts), self.per)
 
-    def at_most(self, input_tokens: int, output_tokens: int) -> Fraction:
+    def at_most(self, input_tokens: int, output_tokens: int) -> Fraction | int:
         """The most nano-dollars that so many tokens can cost in this band."""
         most_in, most_out = self.most
-        return Fraction(most_in * input_tokens + most_out * output_tokens, self.per)
+        parts = most_in * input_tokens + most_out * output_tokens
+        return parts if self.most_per == 1 else Fraction(parts, self.most_per)
 
     def dearest(self, kinds: tuple[str, ...]) -> Fraction:
         """The highest rate among kinds that the price list states, the two filled-in totals, and one-hour writes."""
@@ -117,10 +121,10 @@ class Rates:
         """The band that a call with so many input tokens falls into."""
         return next(band for band in reversed(self.bands) if input_tokens > band.above)
 
-    def most_tokens(self, input_tokens: int, output_tokens: int) -> Fraction:
+    def most_tokens(self, input_tokens: int, output_tokens: int) -> Fraction | int:
         """The most nano-dollars that so many tokens can cost, whatever kinds they turn out to be."""
-        reachable = (band for band in self.bands if input_tokens > band.above)
-        return max((band.at_most(input_tokens, output_tokens) for band in reachable), default=Fraction(0))
+        most = [band.at_most(input_tokens, output_tokens) for band in self.bands if input_tokens > band.above]
+        return max(most, default=0)
 
     def scaled(self, factor: Fraction, searches: bool = False) -> "Rates":
         """The same with every rate times a factor; web searches only where asked, no list discounts them."""

@@ -19,6 +19,7 @@ from spendgate.windows import Rolling, Window
 def advance(tables: Tables, limit: Limit, limit_id: int, scope: str, counter: Counter, *, at: int) -> None:
     """Lets the buckets that have left the window go, and writes what that leaves."""
     oldest = limit.window.oldest(at)
+    counter.stands_until = limit.window.leaves_at(oldest)
     if oldest <= counter.oldest:
         return
     held_buckets = counter.newest >= counter.oldest and counter.settled
@@ -130,7 +131,7 @@ def _write(
     tables: Tables, window: Window, limit_id: int, scope: str, sums: Tally, *, old: Counter | None, at: int
 ) -> None:
     counter = replace(old) if old else Counter(oldest=0)
-    counter.oldest = window.oldest(at)
+    counter.oldest, counter.stands_until = window.oldest(at), 0
     counter.newest = max(sums.buckets, default=0)
     counter.settled = sum(sums.buckets.values())
     counter.held = sums.held

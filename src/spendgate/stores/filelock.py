@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from threading import get_ident
 
 from spendgate.clock import SystemClock, monotonic
 
@@ -36,11 +37,11 @@ class Line:
     @property
     def mine(self) -> bool:
         """Whether this thread has the turn."""
-        return self._first == threading.get_ident()
+        return self._first == get_ident()
 
     def enter(self, timeout_s: float) -> bool:
         """Takes the turn; False where it did not come within `timeout_s` seconds, and the thread has left again."""
-        me = threading.get_ident()
+        me = get_ident()
         with self._guard:
             if not self._first:
                 self._first = me
@@ -57,7 +58,7 @@ class Line:
 
     def leave(self, last: Callable[[], None]) -> None:
         """Gives the turn to the next thread, or gives up waiting for it. Where nobody is next, `last` is done first."""
-        me = threading.get_ident()
+        me = get_ident()
         with self._guard:
             if self._first != me:
                 self._drop(me)
@@ -95,7 +96,7 @@ class FairLock:
 
         A signal's handler that interrupts it there must not ask as well: it would wait for the thread that it keeps.
         """
-        return threading.get_ident() in self._inside
+        return get_ident() in self._inside
 
     def acquire(self, timeout_s: float) -> bool:
         """Takes the lock; False where somebody else kept it for all of `timeout_s` seconds, or it was closed.
@@ -104,11 +105,12 @@ class FairLock:
             OSError: the lock's files cannot be opened or locked.
             RuntimeError: this thread has the lock already, or waits for it; nothing is changed.
         """
-        if self.mine:
+        me = get_ident()
+        if me in self._inside:
             raise RuntimeError("this thread has the lock already, or waits for it")
         until, got = monotonic() + timeout_s, False
         try:
-            self._inside.add(threading.get_ident())
+            self._inside.add(me)
             got = self._line.enter(timeout_s) and not self._closed and self._take(until)
         finally:
             if not got:
@@ -118,7 +120,7 @@ class FairLock:
     def release(self) -> None:
         """Hands the lock on. Does nothing where this thread neither has it nor waits for it."""
         self._line.leave(self._let_go)
-        self._inside.discard(threading.get_ident())
+        self._inside.discard(get_ident())
 
     def _let_go(self) -> None:
         if self._held or (self._lock >= 0 and (self._waiter is None or self._waiter.idle)):

@@ -4,11 +4,11 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from spendgate.call import FIELDS, Call
 from spendgate.clock import DAY, HOUR, MINUTE
-from spendgate.errors import ReservationStateError
+from spendgate.errors import LostTailError, ReservationStateError
 from spendgate.ledger import (
     Actor,
     Breaker,
@@ -41,6 +41,7 @@ COMPACT_MARGIN = 40 * DAY
 RECLAIM_EVERY = HOUR
 """How often a process lets go of the rows of budgets that weigh nothing any more."""
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -60,19 +61,27 @@ class LedgerStore(TaskKeeping, FindingKeeping, CacheKeeping, ABC):
     def _read(self, work: Callable[[Tables], T]) -> T:
         """Runs `work` on one unchanging view of the tables."""
 
-    def _post(self, now_at: int, work: Callable[[Posting], T]) -> T:
+    def _post(self, now_at: int, work: Callable[Concatenate[Posting, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def posted(tables: Tables) -> T:
             meta = tables.meta()
             force = self._in_force(tables, meta)
             at = clock_in(tables, meta, force, now_at, self.max_scopes)
             posting = Posting(tables, meta, force, at, self.max_scopes)
-            result = work(posting)
+            result = work(posting, *args, **kwargs)
             if not 0 <= self._reclaim_at - at <= RECLAIM_EVERY:
                 self._reclaim(posting)
             tables.put_meta(meta)
             return result
 
+        try:
+            return self._write(posted)
+        except LostTailError as lost:
+            self._lost_tail(lost, now_at)
         return self._write(posted)
+
+    def _lost_tail(self, lost: LostTailError, now_at: int) -> None:  # noqa: ARG002 - charging for it takes an instant
+        """What becomes of a booking in a ledger that has lost its tail: where nothing is raised, it is tried again."""
+        raise lost
 
     def _in_force(self, tables: Tables, meta: Meta) -> InForce:
         """The limits that the ledger has in force, whatever this process was opened with.
@@ -95,11 +104,11 @@ class LedgerStore(TaskKeeping, FindingKeeping, CacheKeeping, ABC):
 
     def hold(self, request: HoldRequest, now_at: int) -> Held | Refused | Breaker | TaskTerms:
         """Reads every window that applies and sets the money aside, or sets nothing aside."""
-        return self._post(now_at, lambda posting: posting.hold(request))
+        return self._post(now_at, Posting.hold, request)
 
     def settle(self, hold_id: str, outcome: Outcome, now_at: int) -> Settled:
         """Ends a reservation with what the call did cost. The same again is the same answer."""
-        return self._post(now_at, lambda posting: posting.settle(_known(posting.tables, hold_id), outcome))
+        return self._post(now_at, _settle, hold_id, outcome)
 
     def void(self, hold_id: str, now_at: int) -> Settled:
         """Ends a reservation of a call that cost nothing. The same again is the same answer."""
@@ -107,11 +116,11 @@ class LedgerStore(TaskKeeping, FindingKeeping, CacheKeeping, ABC):
 
     def book(self, request: HoldRequest, now_at: int) -> Settled:
         """Books a call that was made without a reservation, whatever the limits say."""
-        return self._post(now_at, lambda posting: posting.book(request))
+        return self._post(now_at, Posting.book, request)
 
     def lapse_due(self, now_at: int) -> None:
         """Lets every reservation lapse whose time has come. Nothing depends on it: decisions see to it themselves."""
-        self._post(now_at, lambda posting: posting.lapse_due(1 << 31))
+        self._post(now_at, Posting.lapse_due, 1 << 31)
 
     def standings(self, now_at: int) -> list[Standing]:
         """Every limit in every scope that has spent, held or refused something."""
@@ -284,6 +293,10 @@ def find(tables: Tables, hold_id: str) -> Entry | None:
     seq, _, _ = hold_id.partition("-")
     entry = tables.entry(int(seq)) if seq.isascii() and seq.isdigit() and len(seq) < 19 else None
     return entry if entry is not None and entry.id == hold_id else None
+
+
+def _settle(posting: Posting, hold_id: str, outcome: Outcome) -> Settled:
+    return posting.settle(_known(posting.tables, hold_id), outcome)
 
 
 def _known(tables: Tables, hold_id: str) -> Entry:

@@ -31,7 +31,7 @@ from spendgate.stores.changing import changed
 from spendgate.stores.force import InForce, Row
 from spendgate.stores.tables import NEVER, Meta, Tables
 from spendgate.stores.telling import Telling
-from spendgate.stores.weighing import brought, check_request, check_weight, settled_twice, settled_weight
+from spendgate.stores.weighing import brought, by_unit, check_request, check_weight, settled_twice, settled_weight
 from spendgate.taskterms import TaskTerms
 
 LAPSE_BATCH = 64
@@ -55,7 +55,9 @@ class Posting(Telling):
     """What one transaction books at one instant."""
 
     def __init__(self, tables: Tables, meta: Meta, force: InForce, at: int, max_scopes: int) -> None:
-        super().__init__(tables, at)
+        self.tables = tables
+        self.at = at
+        self.events = []
         self.meta = meta
         self.force = force
         self.max_scopes = max_scopes
@@ -69,17 +71,18 @@ class Posting(Telling):
             breaker = self._tripped(request)
             if breaker is not None and request.enforce:
                 return breaker
-        terms = drawing.terms_of(self.tables, request.call, self.at)
+        terms = drawing.terms_of(self.tables, request.call, self.at) if request.call.task else None
         if terms is not None and request.call.model and request.compared != terms.lock:
             return terms
-        request = drawing.with_budgets(self.tables, request, terms, self.at)
-        judged = self._judge_fairly(request, weight)
-        against = [one for one in judged if one.verdict.kind != "fits"]
+        if terms is not None or request.call.attempt > 1:
+            request = drawing.with_budgets(self.tables, request, terms, self.at)
+        judged, against = self._judge_fairly(request, weight)
         if against and request.enforce:
             return self._refusal(against[0]) if request.tentative else self._refuse(against, weight)
         entry = self._enter(request, weight, position, judged)
-        drawing.lock_tier(self.tables, request.call, terms)
-        return Held(entry.id, weight, self.at, entry.marks, self.told())
+        if terms is not None:
+            drawing.lock_tier(self.tables, request.call, terms)
+        return Held(entry.id, weight, self.at, entry.marks, tuple(self.events))
 
     def book(self, request: HoldRequest) -> Settled:
         """Books a call that has already cost its weight, whatever the limits say."""
@@ -88,7 +91,7 @@ class Posting(Telling):
         request = drawing.with_budgets(
             self.tables, request, drawing.terms_of(self.tables, request.call, self.at), self.at
         )
-        judged = self._judge_fairly(request, weight)
+        judged, _ = self._judge_fairly(request, weight)
         entry = self._enter(replace(request, enforce=False), weight, position, judged)
         return self.settle(entry, Outcome())
 
@@ -159,26 +162,28 @@ class Posting(Telling):
         rows: Iterable[Row] = self.force.applying(entry.call, "lost" in entry.marks)
         if entry.marks:
             rows = (*rows, *drawn(entry.call, entry.marks))
+        weighed, weighs = by_unit(entry.weight), by_unit(weight)
         for limit, limit_id, own_scope in rows:
             if limit_id > 0:
-                before, now = entry.weight.of(limit.unit), weight.of(limit.unit)
+                before, now = weighed.get(limit.unit, 0), weighs.get(limit.unit, 0)
             else:
                 before, now = brought(limit, entry.weight), brought(limit, weight, is_void)
             if before == 0 and now == 0:
                 continue
-            if before or limit_id in entry.others:
-                scope = OTHER if limit_id in entry.others else own_scope
-                counter = self._counter(limit, limit_id, scope) or self._new_counter(limit)
-            else:
-                scope, counter = self._open(limit, limit_id, own_scope)
+            scope = OTHER if limit_id in entry.others else own_scope
+            counter = self.tables.counter(limit_id, scope)
+            if counter is None or self.at >= counter.stands_until:
+                scope, counter = self._open(limit, limit_id, scope, counter, known=before != 0 or scope == OTHER)
             if not held and limit.window.bucket(counted_at) < counter.oldest:
                 continue
-            self.tell_state(limit, scope, counter)
+            if counter.warned or counter.blocked_at or counter.settled + counter.held >= limit.warns_from:
+                self.tell_state(limit, scope, counter)
             if held:
                 counter.held -= before
                 before = 0
             counting.add(self.tables, limit, limit_id, scope, counter, parts=now - before, at=counted_at)
-            self.tell_state(limit, scope, counter)
+            if counter.warned or counter.blocked_at or counter.settled + counter.held >= limit.warns_from:
+                self.tell_state(limit, scope, counter)
             self.tables.put_counter(limit_id, scope, counter)
         meta = self.meta
         meta.total += weight.usd - entry.weight.usd
@@ -187,7 +192,7 @@ class Posting(Telling):
         changes |= {"others": self._others, "rev": meta.head, "total": meta.total}
         done = changed(entry, changes)
         self.tables.update(done)
-        return Settled(done, entry.reserved, self.told())
+        return Settled(done, entry.reserved, tuple(self.events))
 
     def _weigh(self, request: HoldRequest) -> tuple[Weight, int]:
         """The request's weight with what its tariff charges at this month's position, and that position."""
@@ -206,49 +211,57 @@ class Posting(Telling):
         used = self.tables.tariff_used(entry.tariff.name, period)
         self.tables.put_tariff_used(entry.tariff.name, period, max(used + parts, 0))
 
-    def _judge_fairly(self, request: HoldRequest, weight: Weight) -> list[_Judged]:
-        """What every limit says; before one says anything but yes, all that is due has lapsed."""
-        judged = self._judge(request, weight)
-        if [one for one in judged if one.verdict is not FITS] and self.lapse_due(NEVER):
-            judged = self._judge(request, weight)
-        return judged
+    def _judge_fairly(self, request: HoldRequest, weight: Weight) -> tuple[list[_Judged], list[_Judged]]:
+        """What every limit says, and those that say no; before one says more than yes, all that is due has lapsed."""
+        judged, all_fit = self._judge(request, weight)
+        if all_fit:
+            return judged, []
+        if self.lapse_due(NEVER):
+            judged, _ = self._judge(request, weight)
+        return judged, [one for one in judged if one.verdict.kind != "fits"]
 
-    def _judge(self, request: HoldRequest, weight: Weight) -> list[_Judged]:
-        judged = []
+    def _judge(self, request: HoldRequest, weight: Weight) -> tuple[list[_Judged], bool]:
+        judged, all_fit = [], True
         self._others = ()
         any_lost = self.at < self.meta.lost_until
         rows: Iterable[Row] = self.force.applying(request.call, "lost" in request.marks)
         if request.marks:
             rows = (*rows, *drawn(request.call, request.marks))
+        weighs = by_unit(weight)
         for limit, limit_id, own_scope in rows:
-            parts = weight.of(limit.unit) if limit_id > 0 else brought(limit, weight)
+            parts = weighs.get(limit.unit, 0) if limit_id > 0 else brought(limit, weight)
             if parts == 0:
                 continue
-            scope, counter = self._open(limit, limit_id, own_scope)
+            scope, counter = own_scope, self.tables.counter(limit_id, own_scope)
+            if counter is None or self.at >= counter.stands_until:
+                scope, counter = self._open(limit, limit_id, own_scope, counter)
             extra = self._lost(limit, limit_id) if any_lost else 0
             verdict = (judge if limit_id > 0 else drawing.judge_brought)(limit, counter, parts, self.at, extra)
             judged.append(_Judged(limit, limit_id, scope, counter, parts, extra, verdict))
-        return judged
+            all_fit = all_fit and verdict is FITS
+        return judged, all_fit
 
     def _counter(self, limit: Limit, limit_id: int, scope: str) -> Counter | None:
         """A scope's counter, moved on to this instant; None where it has none yet."""
         counter = self.tables.counter(limit_id, scope)
-        if counter is not None and limit.window.oldest(self.at) > counter.oldest:
+        if counter is not None and self.at >= counter.stands_until:
             counting.advance(self.tables, limit, limit_id, scope, counter, at=self.at)
         return counter
 
-    def _new_counter(self, limit: Limit) -> Counter:
-        return Counter(oldest=limit.window.oldest(self.at))
+    def _open(
+        self, limit: Limit, limit_id: int, scope: str, counter: Counter | None, known: bool = False
+    ) -> tuple[str, Counter]:
+        """A scope with its counter, moved on to this instant or new where there is none.
 
-    def _open(self, limit: Limit, limit_id: int, scope: str) -> tuple[str, Counter]:
-        """The scope with its counter, or `other` where the scope would be one too many."""
-        counter = self._counter(limit, limit_id, scope)
+        It is `other` where a new one would be one too many, unless something is `known` to count in this scope.
+        """
         if counter is not None:
+            counting.advance(self.tables, limit, limit_id, scope, counter, at=self.at)
             return scope, counter
-        if limit.per and scope != EVERY and self._is_full(limit, limit_id):
+        if not known and limit.per and scope != EVERY and self._is_full(limit, limit_id):
             self._others = (*self._others, limit_id)
             scope, counter = OTHER, self._counter(limit, limit_id, OTHER)
-        return scope, counter or self._new_counter(limit)
+        return scope, counter or Counter(oldest=limit.window.oldest(self.at))
 
     def _is_full(self, limit: Limit, limit_id: int) -> bool:
         """Whether a new scope must go to the others. While those weigh it must: it may be one of them."""
@@ -267,8 +280,7 @@ class Posting(Telling):
 
     def _enter(self, request: HoldRequest, weight: Weight, position: int, judged: list[_Judged]) -> Entry:
         marks = set(request.marks)
-        for one in judged:
-            self._take(one, weight, marks)
+        self._take(judged, weight, marks)
         self.meta.head += 1
         self.meta.total += weight.usd
         lapse_at = self.at + request.lapse_after
@@ -295,18 +307,22 @@ class Posting(Telling):
             total=self.meta.total,
         )
         self.tables.insert(entry)
-        self._move_tariff(entry, entry.tariff_units)
+        if entry.tariff is not None:
+            self._move_tariff(entry, entry.tariff_units)
         return entry
 
-    def _take(self, one: _Judged, weight: Weight, marks: set[str]) -> None:
-        """Adds a call's weight to one counter, and what is to be said of that to the marks of its entry."""
-        limit, scope, counter = one.limit, one.scope, one.counter
-        self.tell_state(limit, scope, counter)
-        if one.verdict is not FITS:
-            self._note(one, weight, marks)
-        counter.held += one.parts
-        self.tell_state(limit, scope, counter)
-        self.tables.put_counter(one.limit_id, scope, counter)
+    def _take(self, judged: list[_Judged], weight: Weight, marks: set[str]) -> None:
+        """Adds a call's weight to the counters, and what is to be said of that to the marks of its entry."""
+        for one in judged:
+            limit, scope, counter = one.limit, one.scope, one.counter
+            if counter.warned or counter.blocked_at:
+                self.tell_state(limit, scope, counter)
+            if one.verdict is not FITS:
+                self._note(one, weight, marks)
+            counter.held += one.parts
+            if counter.warned or counter.blocked_at or counter.settled + counter.held >= limit.warns_from:
+                self.tell_state(limit, scope, counter)
+            self.tables.put_counter(one.limit_id, scope, counter)
 
     def _note(self, one: _Judged, weight: Weight, marks: set[str]) -> None:
         """Keeps what a verdict says beyond yes, of a call that goes through."""
@@ -333,7 +349,7 @@ class Posting(Telling):
             self.tables.put_counter(one.limit_id, one.scope, one.counter)
             refusals.append(self._refusal(one))
         worst = max(refusals, key=lambda refused: NEVER if refused.retry_after is None else refused.retry_after)
-        return replace(worst, events=self.told())
+        return replace(worst, events=tuple(self.events))
 
     def _refusal(self, one: _Judged) -> Refused:
         takes_turns = one.verdict.kind == "wait"

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from spendgate.clock import monotonic
 from spendgate.errors import LostTailError, StoreError
@@ -21,13 +21,13 @@ from spendgate.limits import MAX_SCOPES
 from spendgate.stores import sqlite_reading as reading
 from spendgate.stores.filelock import FairLock
 from spendgate.stores.keeping import LedgerStore
-from spendgate.stores.posting import Posting
 from spendgate.stores.sqlite_link import Link
 from spendgate.stores.sqlite_opening import FAULTS, connect, explain, prepare
 from spendgate.stores.sqlite_tables import CHUNK, SqliteTables
 from spendgate.stores.sqlite_tail import Tail
 from spendgate.stores.tables import NEVER, Tables
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _stores: "weakref.WeakSet[SqliteStore]" = weakref.WeakSet()
@@ -88,40 +88,37 @@ class SqliteStore(LedgerStore):
         """The open file; the bench watches it, and nobody else should."""
         return self._writer.tables()
 
-    def _post(self, now_at: int, work: Callable[[Posting], T]) -> T:
-        try:
-            return super()._post(now_at, work)
-        except LostTailError:
-            if self.on_lost_tail != "charge":
-                raise
-        self._exclusively(lambda tables: self._charge_missing(tables, now_at))
-        return super()._post(now_at, work)
+    def _lost_tail(self, lost: LostTailError, now_at: int) -> None:
+        if self.on_lost_tail != "charge":
+            raise lost
+        self._exclusively(self._charge_missing, now_at)
 
     def _write(self, work: Callable[[Tables], T]) -> T:
-        return self._exclusively(lambda tables: self._transact(tables, work))
+        return self._exclusively(self._transact, work)
 
     @property
     def in_midst(self) -> bool:
         """Whether this thread is in the midst of a booking, in which a signal's handler may have interrupted it."""
         return self._lock.mine
 
-    def _exclusively(self, work: Callable[[SqliteTables], T]) -> T:
+    def _exclusively(self, work: Callable[Concatenate[SqliteTables, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Does something while no other thread or process writes."""
-        if self.in_midst:
+        if self._lock.mine:
             if self._accepting:
-                return work(self._writer.tables())
+                return work(self._writer.tables(), *args, **kwargs)
             raise StoreError(f"{self.path}: this thread is in the midst of a booking. Nothing more was booked.")
         until = monotonic() + self.timeout_s
         try:
             if not self._lock.acquire(self.timeout_s):
                 raise self._too_long()
             with self._writer.lock:
-                self._check_open()
+                if self._closed:
+                    raise self._was_closed()
                 if self._writer.moved():
                     self._writer.close()
                 tables = self._writer.tables()
-                tables.connection.set_busy_timeout(max(int((until - monotonic()) * 1000), 1))
-                return work(tables)
+                tables.connection.set_busy_timeout(int((until - monotonic()) * 1000))
+                return work(tables, *args, **kwargs)
         except FAULTS as fault:
             raise explain(fault, self.path, self.timeout_s) from fault
         finally:
@@ -151,7 +148,8 @@ class SqliteStore(LedgerStore):
         """Reads on one snapshot, in turn with other reading threads of this process."""
         try:
             with self._reader.lock:
-                self._check_open()
+                if self._closed:
+                    raise self._was_closed()
                 if self._reader.moved():
                     self._reader.close()
                 tables = self._reader.tables()
@@ -166,12 +164,12 @@ class SqliteStore(LedgerStore):
     def _read(self, work: Callable[[Tables], T]) -> T:
         return self._look(work)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreError(f"{self.path}: the ledger was closed. Nothing was booked.")
+    def _was_closed(self) -> StoreError:
+        return StoreError(f"{self.path}: the ledger was closed. Nothing was booked.")
 
     def _too_long(self) -> StoreError:
-        self._check_open()
+        if self._closed:
+            return self._was_closed()
         return StoreError(
             f"{self.path}: another process or thread has kept the ledger for more than {self.timeout_s:g} s. Nothing "
             "was booked. `spendgate doctor` says who has it open; `[store] timeout` sets how long to wait."
@@ -188,7 +186,7 @@ class SqliteStore(LedgerStore):
         Returns:
             The nano-dollars charged.
         """
-        return self._exclusively(lambda tables: self._accept(tables, usd, note, actor, now_at))
+        return self._exclusively(self._accept, usd, note, actor, now_at)
 
     def _accept(self, tables: SqliteTables, usd: int | None, note: str, actor: Actor, now_at: int) -> int:
         """Limits first, then what is lost: the head file learns of it last, so a crash leaves the loss in sight."""

@@ -42,22 +42,7 @@ _PUT_META = (
     "UPDATE meta SET head = ?2, total = ?3, latest_at = ?4, limits_version = ?5, next_lapse_at = ?6, lost_until = ?7, "
     "breakers = ?8, ledger = ?9, chk = ?10 WHERE id = ?1"
 )
-_COUNTER = (
-    "oldest",
-    "newest",
-    "settled",
-    "held",
-    "next_at",
-    "warned",
-    "blocked_at",
-    "refused_calls",
-    "refused_usd",
-    "chk",
-)
-_PUT_COUNTER = (
-    f"INSERT INTO counters VALUES ({', '.join('?' * 12)}) ON CONFLICT (limit_id, scope) "
-    f"DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COUNTER)}"
-)
+_PUT_COUNTER = f"INSERT OR REPLACE INTO counters VALUES ({', '.join('?' * 12)})"
 _ADD_BUCKET = (
     "INSERT INTO buckets VALUES (?, ?, ?, ?, ?) ON CONFLICT (limit_id, scope, bucket) "
     "DO UPDATE SET parts = parts + excluded.parts, chk = chk - excluded.parts"
@@ -82,6 +67,8 @@ class SqliteTables(SqliteTaskTables, SqliteFindingTables, SqliteCacheTables):
         self.written: Meta | None = None
         self._version = -1
         self._numbers: dict[Actor | Pricing, int] = {}
+        self._actor: tuple[Actor | None, int] = None, 0
+        self._pricing: tuple[Pricing | None, int] = None, 0
         self._named: dict[tuple[str, int], Any] = {}
         self._changed: dict[Key, Counter] = {}
         self._added: defaultdict[tuple[int, int, str], int] = defaultdict(int)
@@ -114,6 +101,7 @@ class SqliteTables(SqliteTaskTables, SqliteFindingTables, SqliteCacheTables):
         """Undoes the transaction, and forgets what it may have made up."""
         self._forget()
         self._numbers.clear()
+        self._actor = self._pricing = None, 0
         self._named.clear()
         self._changed.clear()
         self._added.clear()
@@ -124,12 +112,10 @@ class SqliteTables(SqliteTaskTables, SqliteFindingTables, SqliteCacheTables):
     def _flush(self) -> None:
         """Writes the counters and buckets that were changed in memory so far."""
         if self._changed:
-            changed = [rows.counter_row(*key, counter) for key, counter in self._changed.items()]
-            self._writer.executemany(_PUT_COUNTER, changed)
+            self._writer.executemany(_PUT_COUNTER, rows.counter_rows(self._changed))
             self._changed.clear()
         if self._added:
-            added = [(*key, parts, rows.seal_of_bucket(*key) - parts) for key, parts in self._added.items()]
-            self._writer.executemany(_ADD_BUCKET, added)
+            self._writer.executemany(_ADD_BUCKET, rows.bucket_rows(self._added))
             self._added.clear()
 
     def meta(self) -> Meta:
@@ -359,14 +345,18 @@ class SqliteTables(SqliteTaskTables, SqliteFindingTables, SqliteCacheTables):
         return rows.read_entry(row, self._who(row[13]), self._priced(row[14]), entry_id)
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
+        """An entry as a row. Most have the actor and the price of the one before, which are known again by identity."""
         actor, price = entry.actor, entry.pricing
-        who = self._numbers.get(actor) or self._number("actors", actor, (actor.pid, actor.host, actor.program))
-        what = self._numbers.get(price) or self._number(
-            "pricings", price, (int(price.exact), price.source, price.dated)
-        )
-        return rows.entry_row(entry, who, what)
+        if actor is not self._actor[0]:
+            self._actor = actor, self._number("actors", actor, (actor.pid, actor.host, actor.program))
+        if price is not self._pricing[0]:
+            self._pricing = price, self._number("pricings", price, (int(price.exact), price.source, price.dated))
+        return rows.entry_row(entry, self._actor[1], self._pricing[1])
 
     def _number(self, table: str, thing: Actor | Pricing, values: tuple[Any, ...]) -> int:
+        known = self._numbers.get(thing)
+        if known is not None:
+            return known
         columns = "pid, host, program" if table == "actors" else "exact, source, dated"
         found = self.run(f"SELECT id FROM {table} WHERE ({columns}) = (?, ?, ?)", values).get
         if found is None:

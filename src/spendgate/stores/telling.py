@@ -20,26 +20,22 @@ from spendgate.stores.tables import Tables
 
 
 class Telling:
-    """The events of one transaction at one instant."""
+    """What one transaction at one instant tells: `events` are those so far."""
 
-    def __init__(self, tables: Tables, at: int) -> None:
-        self.tables = tables
-        self.at = at
-        self.events: list[Event] = []
-
-    def told(self) -> tuple[Event, ...]:
-        """What the transaction has told so far."""
-        return tuple(self.events)
+    tables: Tables
+    at: int
+    events: list[Event]
 
     def tell_state(self, limit: Limit, scope: str, counter: Counter) -> None:
-        """Says that an episode is over, or that a threshold is reached, where that is so."""
+        """Says that an episode is over, or that a threshold is reached, where that is so.
+
+        A counter of which nothing was told yet, and that is below `limit.warns_from`, has nothing to say.
+        """
         if counter.blocked_at and episode_over(limit, counter):
             self._end_episode(limit, scope, counter)
-        # Asked four times per limit in each booking: below the lowest threshold, with none told, nothing can cross.
-        if limit.thresholds and (counter.warned or counter.settled + counter.held >= limit.thresholds[0]):
-            for index in crossed(limit, counter):
-                data = {"spent": counter.settled, "held": counter.held, "amount": limit.amount}
-                self._tell("warned", limit, scope, {**data, "share": str(limit.warn_at[index])})
+        for index in crossed(limit, counter):
+            data = {"spent": counter.settled, "held": counter.held, "amount": limit.amount}
+            self._tell("warned", limit, scope, {**data, "share": str(limit.warn_at[index])})
 
     def tell_refusal(
         self, limit: Limit, scope: str, counter: Counter, event: Literal["blocked", "observed"], *, parts: int, usd: int

@@ -26,12 +26,18 @@ def check_weight(weight: Weight) -> Weight:
     Raises:
         AmountError: something in it is negative, absurd or no whole number.
     """
-    quantity(weight.usd, "usd", MAX_LIMIT_NANOS)
-    quantity(weight.calls, "calls", MAX_LIMIT_NANOS)
-    quantity(weight.tokens, "tokens", MAX_LIMIT_NANOS)
-    for name, parts in weight.units:
-        quantity(parts, name, MAX_LIMIT_NANOS)
+    for name, parts in (("usd", weight.usd), ("calls", weight.calls), ("tokens", weight.tokens), *weight.units):
+        if type(parts) is not int or not 0 <= parts <= MAX_LIMIT_NANOS:
+            quantity(parts, name, MAX_LIMIT_NANOS)  # says what is wrong with it
     return weight
+
+
+def by_unit(weight: Weight) -> dict[str, int]:
+    """What `Weight.of` says of every unit that the weight has, for who asks for many."""
+    found = {"usd": weight.usd, "calls": weight.calls, "tokens": weight.tokens}
+    for name, parts in weight.units:
+        found.setdefault(name, parts)
+    return found
 
 
 def brought(limit: Limit, weight: Weight, is_void: bool = False) -> int:

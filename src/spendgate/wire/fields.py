@@ -5,6 +5,7 @@ Decimal('0.1')
 """
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -26,7 +27,8 @@ def load(data: bytes | str) -> Any:
     try:
         if isinstance(data, str):
             return _JSON.decode(data)
-        return _JSON.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
+        encoding = "utf-8" if _PLAIN.match(data) else json.detect_encoding(data)
+        return _JSON.decode(data.decode(encoding, "surrogatepass"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -129,6 +131,10 @@ def show(value: Any) -> str:
     except (ValueError, RecursionError):
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_PLAIN = re.compile(rb"[{\[][^\0]")
+"""How JSON in UTF-8 begins when it is an object or a list: other encodings have zeros there, or a mark before it."""
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -7,6 +7,7 @@ under `x_groq`, Perplexity states what there is so far in every chunk, and some 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +32,12 @@ ALWAYS_STATE_USAGE = frozenset({"mistral", "perplexity", "fireworks"})
 """Providers whose streams report usage unasked. Mistral refused `stream_options` for long."""
 LOOKS_UP = re.compile(r"-search-|:online$|^@preset/|(?:^|/)compound")
 """Models that read what the request does not contain: what they find, or prompts that are kept elsewhere."""
+FETCHING = ("web_search_options", "plugins", "search_parameters", "agent_id", "preset")
+"""Fields that have a model read what the request does not contain."""
+SHOWN = ("response_format", "functions", "documents")
+"""Fields that are shown to the model besides its messages and tools."""
+SEARCHING = frozenset({"web_search_options", "search_parameters", "plugins"})
+"""Fields that offer a search of the web."""
 HIDES_REASONING = re.compile(
     r"(?:^|[/.])(?:o[1-9](?:-|$)|gpt-5(?:$|-(?!chat|search))|gemini-(?:2\.5-(?!flash-lite)|[3-9])|grok-4(?!.*non-reasoning))"
 )
@@ -46,25 +53,21 @@ class Chat:
         return method == "POST" and bool(SPOKEN.search(path) or PARTNER.search(path))
 
     def asked(self, provider: str, request: Request, body: Mapping[str, Any]) -> Asked:
-        path = urlsplit(request.url).path
-        partner = PARTNER.search(path)
-        named = partner or DEPLOYMENT.search(path)
-        model, problem = model_name(body.get("model") or (unquote(named[1]) if named else None))
+        place = _place(urlsplit(request.url).path)
+        model, problem = model_name(body.get("model") or place.model)
         if provider == "huggingface" and ":" in model:
             provider = hosts.routed(model.rpartition(":")[2])
-        spoken = SPOKEN.search(path)
-        is_chat = spoken is None or spoken["chat"] is not None
         answers = max(1, whole(body.get("n")) or 1)
-        if is_chat:
+        if place.is_chat:
             tokens = _chat_input(model, body)
         else:
             prompts = openai_input.ids(body.get("prompt") or "")
             answers = max(answers, whole(body.get("best_of")) or 1) * (prompts[0] if prompts else 1)
             tokens = prompts and prompts[1] + sizing.text(body.get("suffix"))
-        cap, most = _cap(provider, is_chat, body)
+        cap, most = _cap(provider, place.is_chat, body)
         flag: Path = ()
-        streams = body.get("stream") is True or bool(partner and partner["verb"] == "streamRawPredict")
-        unasked = partner is not None or provider in ALWAYS_STATE_USAGE
+        streams = body.get("stream") is True or place.streams
+        unasked = place.is_partners or provider in ALWAYS_STATE_USAGE
         if streams and not unasked and inside(body, "stream_options", "include_usage") is None:
             flag = ("stream_options", "include_usage")
         return Asked(
@@ -88,24 +91,46 @@ class Chat:
         return ChatReading(replace(asked, provider=served_by or asked.provider))
 
 
-def _chat_input(model: str, body: Mapping[str, Any]) -> int | None:
-    if any(body.get(name) for name in ("web_search_options", "plugins", "search_parameters", "agent_id", "preset")):
-        return None
-    if LOOKS_UP.search(model):
-        return None
-    shown = sizing.text([body.get(name) for name in ("response_format", "functions", "documents")])
-    return sizing.total(
-        [openai_input.messages(model, body.get("messages")), openai_input.tools(body.get("tools")), shown]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a path says: whether it is of chat, which model it names, whether it is Vertex AI's for a partner's model.
+
+    `streams` is whether its verb asks for a stream.
+    """
+
+    is_chat: bool
+    model: str | None
+    is_partners: bool
+    streams: bool
+
+
+@lru_cache(maxsize=1024)
+def _place(path: str) -> Place:
+    partner, spoken = PARTNER.search(path), SPOKEN.search(path)
+    named = partner or DEPLOYMENT.search(path)
+    return Place(
+        is_chat=spoken is None or spoken["chat"] is not None,
+        model=unquote(named[1]) if named else None,
+        is_partners=partner is not None,
+        streams=partner is not None and partner["verb"] == "streamRawPredict",
     )
+
+
+def _chat_input(model: str, body: Mapping[str, Any]) -> int | None:
+    if any(map(body.get, FETCHING)) or LOOKS_UP.search(model):
+        return None
+    shown = list(filter(None, map(body.get, SHOWN)))
+    asked = openai_input.messages(model, body.get("messages"))
+    return sizing.total([asked, openai_input.tools(body.get("tools")), sizing.text(shown or None)])
 
 
 def _cap(provider: str, is_chat: bool, body: Mapping[str, Any]) -> tuple[Path, int | None]:
     """Where the most output of one answer is said, and how much that is."""
-    stated = [whole(body.get(name)) for name in ("max_completion_tokens", "max_tokens")]
-    known = [most for most in stated if most is not None]
-    if known:
-        name = "max_completion_tokens" if stated[0] is not None else "max_tokens"
-        return (name,), max(known)
+    new, old = whole(body.get("max_completion_tokens")), whole(body.get("max_tokens"))
+    if new is not None:
+        return ("max_completion_tokens",), max(new, old or 0)
+    if old is not None:
+        return ("max_tokens",), old
     if not is_chat:
         return ("max_tokens",), LEGACY_OUTPUT if provider in {"openai", "azure"} else None
     return ("max_completion_tokens" if provider in NEW_CAP else "max_tokens",), None
@@ -113,12 +138,15 @@ def _cap(provider: str, is_chat: bool, body: Mapping[str, Any]) -> tuple[Path, i
 
 def _searches(model: str, body: Mapping[str, Any]) -> int:
     """Models made for searching do so once an answer; where a search is offered as an option, it may be used once."""
-    offered = any(body.get(name) is not None for name in ("web_search_options", "search_parameters", "plugins"))
-    searching = "-search-" in model or model.endswith(":online")
-    tools = [table(tool) for tool in rows(body.get("tools"))]
-    named = [word(tool.get("type")) for tool in tools]
-    named += [word(inside(tool, "function", "name")) for tool in tools if tool.get("type") == "builtin_function"]
-    return int(searching or offered or any("web_search" in name for name in named))
+    if "-search-" in model or model.endswith(":online"):
+        return 1
+    if not SEARCHING.isdisjoint(body) and any(body.get(name) is not None for name in SEARCHING):
+        return 1
+    for tool in rows(body.get("tools")):
+        kind = word(table(tool).get("type"))
+        if "web_search" in (word(inside(tool, "function", "name")) if kind == "builtin_function" else kind):
+            return 1
+    return 0
 
 
 @dataclass(slots=True)

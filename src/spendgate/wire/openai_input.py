@@ -25,7 +25,9 @@ def content(model: str, value: Any) -> int | None:
     found, rest = 0, [value]
     while rest:
         part = rest.pop()
-        if isinstance(part, dict):
+        if isinstance(part, str):
+            found += len(part) if part.isascii() else sizing.text(part)
+        elif isinstance(part, dict):
             kind = part.get("type")
             measure = MEDIA.get(kind) if isinstance(kind, str) else None
             if measure is not None:
@@ -33,7 +35,7 @@ def content(model: str, value: Any) -> int | None:
                 if size is None:
                     return None
                 found += size
-            elif any(part.get(name) for name in REFERRING):
+            elif any(map(part.get, REFERRING)):
                 return None
             else:
                 found += 6 * len(part) + 2

@@ -171,7 +171,7 @@ def _understood(provider: str, request: Request) -> Asked:
 
 def _body(request: Request) -> tuple[Mapping[str, Any], str]:
     """The JSON object that a request sends, or what it sends instead."""
-    if not request.body.strip():
+    if not request.body or request.body.isspace():
         return {}, "the request has no body, or one that is streamed"
     try:
         body = load(request.body)
