@@ -79,7 +79,7 @@ def up_to_date(tables: Tables, finding: Finding) -> Finding:
 def _brought(finding: Finding, streak: Streak) -> Finding:
     """The finding with what its streak counts by now."""
     counts = {"calls": streak.calls, "duplicates": streak.duplicates, "last_at": streak.last_at}
-    return replace(finding, text=_text(streak), usd=streak.usd, data=counts)
+    return replace(finding, text=_text(streak), usd=streak.usd).saying(counts)
 
 
 def _text(streak: Streak) -> str:
