@@ -125,6 +125,13 @@ FINDINGS = (
         "tests",
     ),
     Fault(
+        "duplicates begin with no version",
+        "stores/posting.py",
+        "entry.marks | outcome.marks, version=outcome.version)",
+        "entry.marks | outcome.marks)",
+        "tests",
+    ),
+    Fault(
         "every duplicate is a finding",
         "stores/repeats.py",
         "    if not streak.finding and streak.points >= FULL:\n",

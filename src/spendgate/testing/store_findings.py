@@ -263,6 +263,16 @@ class FindingChecks(StoreSetup):
             (found,) = store.findings()
             assert (found.ended_at, found.data["calls"]) == (START_AT + MINUTE, 201)
 
+    def test_a_finding_of_duplicates_begins_with_a_version(self, tmp_path: Path) -> None:
+        """It names the version that settled the duplicate with which it began, and keeps that."""
+        with self.opened(tmp_path) as store:
+            for number in range(25):
+                hold_id = held(store.hold(paying("4711"), START_AT + number)).id
+                store.settle(hold_id, Outcome(version=f"v{number}"), START_AT + number)
+            (found,) = store.findings(running_only=True)
+            assert (found.version, found.data["duplicates"]) == ("v20", 24)
+            assert told(store, "finding")[0].data["version"] == "v20"
+
     def test_few_duplicates_among_many_calls_are_no_finding(self, tmp_path: Path) -> None:
         """One call in twenty that asks again is how caches expire: nobody is told."""
         with self.opened(tmp_path) as store:
