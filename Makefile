@@ -1,8 +1,9 @@
 # Every target sets itself up: git, make and a Python of 3.11 or newer are enough.
-# `make PYTHON=/path/to/python3.13 test` picks the interpreter; `make clean` first when the environment exists.
+# `make PYTHON=/path/to/python3.13 VENV=.venv-3.13 test` runs with another interpreter, in an environment of its own.
 # `make test ARGS="-k clock"` hands arguments on to pytest.
 
 PYTHON ?= python3
+PYTHONS ?= python3.11 python3.12 python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-dev
@@ -15,10 +16,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long test-older lint check picture bench mutants lock clean
+.PHONY: help setup demo test test-long test-older test-pythons lint check picture bench mutants lock clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## the development environment in .venv
 
@@ -33,6 +34,13 @@ test-long: $(STAMP) ## everything, the long proofs included
 
 test-older: $(OLDER)/.stamp ## the clients' tests against the last SDKs that are built on httpx
 	PYTHONPATH=src $(OLDER)/bin/python -m pytest $(CLIENTS) $(ARGS)
+
+test-pythons: ## the quick suite with each Python that spendgate promises to run on, in environments of their own
+	@set -e; for python in $(PYTHONS); do \
+		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "Python $$version"; \
+		$(MAKE) --no-print-directory PYTHON="$$python" VENV=".venv-$$version" test; \
+	done
 
 lint: $(STAMP) ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -59,13 +67,13 @@ lock: $(UV_STAMP) ## compile requirements/*.txt again, with the newest versions 
 		--no-header --no-emit-index-url --no-emit-find-links \
 		--output-file requirements/older.txt pyproject.toml requirements/older.in
 
-clean: ## remove the environment and everything the tools left behind
-	rm -rf $(VENV) $(OLDER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove the environments and everything the tools left behind
+	rm -rf $(VENV) $(OLDER) .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first interpreter that is new enough, asked in this order.
 $(BIN)/python:
-	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14; do \
 		if "$$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			echo "$$python -m venv $(VENV)"; \
 			exec "$$python" -m venv $(VENV); \

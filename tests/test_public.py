@@ -1,11 +1,14 @@
 """The public face: what `import spendgate` offers."""
 
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 import spendgate
+from tests.conftest import ROOT
 
 
 def test_every_public_name_is_there() -> None:
@@ -27,3 +30,16 @@ def test_importing_loads_no_part_of_the_gate() -> None:
     program = "import sys, spendgate; print(*(name for name in sys.modules if name.startswith('spendgate')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["spendgate"]
+
+
+def test_every_promise_names_the_same_pythons() -> None:
+    """Classifiers, README and CONTRIBUTING.md name the versions that `make test-pythons` runs the suite with."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    stem = "Programming Language :: Python :: 3."
+    promised = [one.removeprefix(stem) for one in project["classifiers"] if one.startswith(stem)]
+    assert project["requires-python"] == f">=3.{promised[0]}"
+    (run,) = re.findall(r"^PYTHONS .*", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.findall(r"python3\.(\d+)", run) == promised
+    assert f"Python 3.{promised[0]} to 3.{promised[-1]}, Linux" in (ROOT / "README.md").read_text()
+    spoken = f"{', '.join(f'3.{minor}' for minor in promised[:-1])} and 3.{promised[-1]}"
+    assert f"the quick suite with Python {spoken}, each" in (ROOT / "CONTRIBUTING.md").read_text()

@@ -7,7 +7,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, get_args
 
 from spendgate.call import MAX_NAME
@@ -20,6 +20,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 MAX_TEXT = 2000
 MAX_DATA = 20_000
 """The longest a finding's text, and its data as JSON, in characters."""
+DISMISSAL = ("dismissed_at", "dismissed_by", "reason")
+"""What the data of a finding that was dismissed says of that, whatever else it says later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,13 @@ class Finding:
         version: the deploy or version at its start; empty where nobody knows.
         text: the verdict in words.
         usd: what it has cost so far, in nano-dollars.
-        data: what `--json` shows beside it: plain data.
+        data: what `--json` shows beside it: plain data. Of one that was dismissed it has `dismissed_at`, `dismissed_by`
+            and `reason`.
         began_at: when it began; 0 takes the instant at which it is written down.
         ended_at: when it ended; 0 while it runs.
         id: its number in the ledger; 0 before it is written down.
-        is_news: whether the step that gave it to you began or ended it, so that it is you who has to tell people.
+        is_news: whether the step that gave it to you began, dismissed or ended it, so that it is you who has to tell
+            people.
     """
 
     kind: Kind
@@ -72,13 +76,28 @@ class Finding:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it has not ended. One that was dismissed runs on until what it is about is over."""
         return not self.ended_at
+
+    @property
+    def dismissed_at(self) -> int:
+        """When somebody said that it is known and no longer wants anybody; 0 where nobody has."""
+        at = self.data.get("dismissed_at", 0)
+        return at if isinstance(at, int) else 0
+
+    @property
+    def dismissal(self) -> dict[str, Any]:
+        """The part of its data that says when, by whom and why it was dismissed; empty where nobody has."""
+        return {name: self.data.get(name, "") for name in DISMISSAL} if self.dismissed_at else {}
 
     @property
     def of(self) -> tuple[str, str, str]:
         """What there is one running finding of."""
         return self.kind, self.subject, self.service
+
+    def saying(self, data: Mapping[str, Any]) -> "Finding":
+        """The same with other data. Whether it was dismissed is not for whoever notices it to say: that stays."""
+        return replace(self, data={name: data[name] for name in data if name not in DISMISSAL} | self.dismissal)
 
 
 class FindingStore(Protocol):
@@ -102,8 +121,20 @@ class FindingStore(Protocol):
     ) -> Finding | None:
         """Changes what a running finding says: its cost so far, text or data; None leaves one as it is.
 
+        What its data says of its being dismissed stays.
+
         Returns:
             The finding as it is now. One that has ended is left as it is; None where it is not known.
+        """
+
+    def dismiss_finding(self, finding_id: int, now_at: int, *, by: str, reason: str = "") -> Finding | None:
+        """Writes down that a running finding is known to `by` and no longer wants anybody, and writes the event.
+
+        It runs on, so that the same thing is no new finding, until what it is about is over. One that was dismissed
+        already, or has ended, is left as it is; None where it is not known.
+
+        Raises:
+            AmountError: the reason is not one line of at most 200 characters; nothing was written.
         """
 
     def end_finding(self, finding_id: int, now_at: int) -> Finding | None:

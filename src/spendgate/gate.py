@@ -6,6 +6,7 @@ reservation. What is not settled stays held, lapses, and counts as spent.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, Unpack
 
@@ -270,7 +271,10 @@ class Gate(CallDesk, OnceDesk, CacheDesk):
         now_at = self.clock.now()
         if said is None:
             return self._told(self.store.void(hold_id, now_at))
-        return self._told(self.store.settle(hold_id, self.outcome(guess, said, has_tariff), now_at))
+        found = self.outcome(guess, said, has_tariff)
+        if self.version and guess.ask.fresh_for:  # the others are no duplicates, and begin no finding
+            found = replace(found, version=self.version)
+        return self._told(self.store.settle(hold_id, found, now_at))
 
     def outcome(self, guess: Estimate, said: Report, has_tariff: bool) -> Outcome:
         """What a reservation is settled with, by what was said of its cost."""

@@ -99,7 +99,8 @@ class HoldRequest:
 class Outcome:
     """What a call did cost. A field left None keeps what was held for it.
 
-    `tariff_units` are charged by the tariff that the reservation was priced with, on top of `usd`.
+    `tariff_units` are charged by the tariff that the reservation was priced with, on top of `usd`. `version` is the
+    program's: a finding that begins with the call says so.
     """
 
     usd: int | None = None
@@ -111,6 +112,7 @@ class Outcome:
     usage: str = ""
     pricing: Pricing | None = None
     marks: frozenset[str] = frozenset()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Findings from inside a program: written down once for all processes, and told by whoever was first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spendgate.clock import Clock
+from spendgate.escalating import spoken
 from spendgate.findings import Finding
-from spendgate.ledger import Event, Store
+from spendgate.ledger import Actor, Event, Store
 from spendgate.stores.findings import event_of
 
 
@@ -14,6 +15,7 @@ class FindingDesk:
 
     store: Store
     clock: Clock
+    _actor: Callable[[], Actor]
 
     def tell(self, events: tuple[Event, ...]) -> None:
         """Tells the listeners."""
@@ -33,6 +35,27 @@ class FindingDesk:
     ) -> Finding | None:
         """Changes what a running finding says: its cost so far in nano-dollars, text or data. Nobody is told."""
         return self.store.update_finding(finding_id, self.clock.now(), usd=usd, text=text, data=data)
+
+    def dismiss_finding(self, finding_id: int, reason: str = "") -> Finding | None:
+        """Says that a running finding is known and no longer wants anybody, and tells people.
+
+        It leaves `status`, and the reports of later periods. It runs on, so that the same thing is not told anew, until
+        what it is about is over; after that the same thing is a new finding. Nothing is stopped.
+
+        Args:
+            finding_id: its number in the ledger.
+            reason: why; one line of at most 200 characters, kept with it.
+
+        Returns:
+            The finding as it is now. One that was dismissed already, or has ended, is left as it is; None where it is
+            not known.
+
+        Raises:
+            AmountError: the reason is no such line; nothing was written.
+        """
+        now_at = self.clock.now()
+        found = self.store.dismiss_finding(finding_id, now_at, by=spoken(self._actor()), reason=reason)
+        return None if found is None else self._shared(found, now_at)
 
     def end_finding(self, finding_id: int) -> Finding | None:
         """Ends a finding and tells people; None where it is not known."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from spendgate.errors import PriceError
 from spendgate.estimating import LEARNED, TIER, Estimate
+from spendgate.freshness import read_mark
 from spendgate.ledger import Entry, Weight
 from spendgate.money import nanos
 from spendgate.stating import Ask
@@ -31,6 +32,7 @@ def _full(entry: Entry) -> Weight | None:
 
 
 def _asked(entry: Entry) -> Ask:
+    fresh = read_mark(entry.marks)
     tier = next((mark.removeprefix(TIER) for mark in entry.marks if mark.startswith(TIER)), "")
     return Ask(
         entry.call,
@@ -39,4 +41,5 @@ def _asked(entry: Entry) -> Ask:
         units=tuple((name, Decimal(parts).scaleb(-6)) for name, parts in entry.reserved.units),
         batch="batch" in entry.marks,
         service_tier=tier,
+        fresh_for=fresh[1] if fresh else 0,
     )

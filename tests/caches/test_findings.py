@@ -49,7 +49,7 @@ def running(gate: Gate, *kinds: str) -> list[Finding]:
 
 
 def told(gate: Gate) -> list[tuple[str, str]]:
-    """What people were told of findings: kind, and whether it began or ended."""
+    """What people were told of findings: kind, and whether it began, was dismissed or ended."""
     return [(one.data["finding"], one.data["state"]) for one in gate.store.events() if one.kind == "finding"]
 
 
@@ -197,6 +197,29 @@ def test_a_cache_that_nobody_asks_is_silent() -> None:
     assert "has not been asked for 2 hours" in finding.text
     ask(gate, clock, 5, 0, minutes=3)
     assert running(gate) == []
+
+
+def test_a_silence_that_was_dismissed_is_one_until_the_cache_is_asked_again() -> None:
+    """A retired cache is told of once; asked again, and then silent again, it is a new finding."""
+    clock, store = FakeClock(NOON_AT), MemoryStore()
+    minutes = [
+        CacheMinute("pages", "pipeline", "v6", at - at % MINUTE, 50, 10)
+        for at in range(NOON_AT - 21 * DAY, NOON_AT, 5 * MINUTE)
+    ]
+    store.add_cache_minutes(minutes, NOON_AT)
+    gate = make_gate(store, clock=clock)
+    ask(gate, clock, 0, 0, minutes=150)
+    (finding,) = running(gate)
+    gate.dismiss_finding(finding.id, "retired")
+    ask(gate, clock, 0, 0, minutes=150)
+    (same,) = running(gate)
+    assert (same.id, same.is_running, same.data["reason"]) == (finding.id, True, "retired")
+    ask(gate, clock, 5, 0, minutes=3)
+    assert running(gate) == []
+    ask(gate, clock, 0, 0, minutes=150)
+    (new,) = running(gate)
+    assert (new.id != finding.id, new.dismissed_at) == (True, 0)
+    assert [state for _, state in told(gate)] == ["began", "dismissed", "ended", "began"]
 
 
 def test_a_cache_that_is_too_small_is_found() -> None:

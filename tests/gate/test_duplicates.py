@@ -11,6 +11,7 @@ from spendgate.errors import AmountError, ConfigError
 from spendgate.freshness import DUPLICATE
 from spendgate.gate import Gate
 from spendgate.metering import Terms
+from spendgate.stores.memory import MemoryStore
 from spendgate.testing import FakeClock
 from tests.gate.conftest import CONFIG, MakeGate
 
@@ -94,6 +95,24 @@ def test_names_do_not_run_into_each_other(gate: Gate) -> None:
         enrich_for.settle(cost="0.01")
     gate.reserve(resource="bb", at_most="0.01", service="a", key="x", fresh_for="24h").settle(cost="0.01")
     assert not any(duplicates(gate))
+
+
+def test_a_finding_of_duplicates_names_the_version_it_began_with(make_gate: MakeGate) -> None:
+    """The version is that of the program whose call was one too many, also where it settles by the reservation's id."""
+    store = MemoryStore()
+    old, new, nameless = (make_gate(store=store, version=version) for version in ("v7", "v8", ""))
+    for _ in range(20):
+        enrich(old, fresh_for="24h")
+    new.settle(new.reserve(resource="clearbit.enrich", service="pipeline", key="4711", fresh_for="24h").id)
+    enrich(old, fresh_for="24h")
+    (finding,) = store.findings(running_only=True)
+    assert (finding.version, finding.data["duplicates"]) == ("v8", 21)
+    for _ in range(21):
+        enrich(nameless, key="4712", fresh_for="24h")
+    nameless.end_finding(finding.id)
+    for _ in range(21):
+        enrich(nameless, key="4712", fresh_for="24h")
+    assert [one.version for one in store.findings(running_only=True)] == [""]
 
 
 def test_calls_without_freshness_leave_no_trace(gate: Gate) -> None:

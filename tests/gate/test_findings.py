@@ -47,6 +47,24 @@ def test_two_gates_tell_one_finding_once(make_gate: MakeGate) -> None:
     assert first.findings() == [ended]
 
 
+def test_a_dismissal_is_told_once(make_gate: MakeGate) -> None:
+    """What one program dismisses is dismissed for all: people are told who said so and why, and of its end."""
+    store, one, other = MemoryStore(), Ear(), Ear()
+    first, second = make_gate(store=store, listeners=(one,)), make_gate(store=store, listeners=(other,))
+    begun = first.begin_finding(CHURN)
+    known = second.dismiss_finding(begun.id, "the old search")
+    assert known is not None
+    assert known.dismissed_at == second.clock.now()
+    assert first.dismiss_finding(begun.id) == known
+    assert first.dismiss_finding(12345) is None
+    assert [event.data["state"] for event in (*one.heard, *other.heard)] == ["began", "dismissed"]
+    message = compose(other.heard[0])
+    assert message.subject.startswith(f"spendgate: finding {begun.id} was dismissed: the keys of cache 'enrichment'")
+    assert f"{known.data['dismissed_by']} dismissed it: the old search. It has cost $212.00 so far" in message.text
+    second.end_finding(begun.id)
+    assert other.heard[-1].data["state"] == "ended"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_message_says_what_it_is_about(make_gate: MakeGate, kind: Any) -> None:
     """Beginning and end of every kind of finding make a message with the verdict, the cost and the version."""

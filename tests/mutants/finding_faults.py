@@ -61,6 +61,34 @@ FINDINGS = (
         "tests",
     ),
     Fault(
+        "what was dismissed is dismissed again",
+        "stores/findings.py",
+        "    if finding.dismissed_at or not finding.is_running:\n",
+        "    if not finding.is_running:\n",
+        "tests",
+    ),
+    Fault(
+        "what is over is dismissed",
+        "stores/findings.py",
+        "    if finding.dismissed_at or not finding.is_running:\n",
+        "    if finding.dismissed_at:\n",
+        "tests",
+    ),
+    Fault(
+        "whoever notices it again makes a dismissed finding want somebody",
+        "findings.py",
+        " if name not in DISMISSAL} | self.dismissal)",
+        " if name not in DISMISSAL})",
+        "tests",
+    ),
+    Fault(
+        "a finding is born dismissed",
+        "stores/findings.py",
+        " for name in finding.data if name not in DISMISSAL}",
+        " for name in finding.data}",
+        "tests",
+    ),
+    Fault(
         "a finding ends twice",
         "stores/noticing.py",
         "                return found\n            posting.meta.head += 1\n            found = ",
@@ -94,6 +122,13 @@ FINDINGS = (
         "freshness.py",
         "digest('paid', call.service, call.resource, *asked)",
         "digest('paid', call.resource, *asked)",
+        "tests",
+    ),
+    Fault(
+        "duplicates begin with no version",
+        "stores/posting.py",
+        "entry.marks | outcome.marks, version=outcome.version)",
+        "entry.marks | outcome.marks)",
         "tests",
     ),
     Fault(

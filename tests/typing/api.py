@@ -22,6 +22,7 @@ def plain() -> None:
             call.settle(usage=spendgate.Usage(input_tokens=900, output_tokens=120))
         if gate.once("welcome-mail", "4711", within="24h"):
             finding: spendgate.Finding = gate.begin_finding(spendgate.Finding("churn", "enrichment", text="..."))
+            gate.dismiss_finding(finding.id, reason="it is meant")
             gate.end_finding(finding.id)
         with gate.scope(key="4711", fresh_for="24h"), gate.call("clearbit.enrich", fresh_for="1h"):
             running: list[spendgate.Finding] = gate.findings(running_only=True)

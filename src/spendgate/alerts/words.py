@@ -115,10 +115,19 @@ def _finding(event: Event) -> Words:
     if data.get("state") == "ended":
         since = say_when(_whole(data.get("began_at")))
         return f"it is over that {what}", [f"{data.get('text')}.", f"It had begun at {since}. It has cost {cost}."]
+    number = data.get("id")
+    if data.get("state") == "dismissed":
+        why = f": {data['reason']}" if data.get("reason") else ""
+        return f"finding {number} was dismissed: {what}", [
+            f"{data.get('text')}.",
+            f"{data.get('dismissed_by')} dismissed it{why}. It has cost {cost} so far; nothing is refused for it.",
+            "The next you hear of it is that it is over.",
+        ]
     return what, [
         f"{data.get('text')}.",
         f"It has cost {cost} so far.{version} Nothing is refused for it. This is said once.",
         "What to do: `spendgate report` shows what it costs; look at what changed before it began.",
+        f"If it is meant: `spendgate finding dismiss {number}`.",
     ]
 
 

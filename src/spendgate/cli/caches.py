@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from spendgate.cli.chart import sparkline
-from spendgate.cli.noticed import as_rows, past_text, running_text
+from spendgate.cli.noticed import as_rows, of_period, past_text, running_text, wanting
 from spendgate.cli.periods import Period, period_options, read_period
 from spendgate.cli.printing import Column, aligned, exact, iso, json_option, print_json, say, show, table
 from spendgate.cli.session import Session
@@ -69,7 +69,7 @@ def gather(session: Session, name: str, service: str, since: str, until: str | N
         if store is None:
             return Caches(at, period, [], [])
         minutes = store.cache_minutes(period.since_at, period.until_at, name)
-        findings = [one for one in store.findings(period.since_at) if one.began_at < period.until_at]
+        findings = of_period(store.findings(period.since_at), period)
     rows = sum_caches(one for one in minutes if service in ("", one.service))
     chosen = [one for one in findings if one.kind in KINDS and name in ("", one.subject)]
     return Caches(at, period, rows, [one for one in chosen if service in ("", one.service)])
@@ -77,10 +77,11 @@ def gather(session: Session, name: str, service: str, since: str, until: str | N
 
 def text(found: Caches) -> Iterator[str]:
     """The caches for a reader, what goes on first."""
-    yield from (running_text(one, found.at) for one in found.findings if one.is_running)
+    current = wanting(found.findings)
+    yield from (running_text(one, found.at) for one in current)
     if found.rows:
         yield _table(found)
-    over = [one for one in found.findings if not one.is_running]
+    over = [one for one in found.findings if one not in current]
     if over:
         yield click.style("\nFindings that are over", bold=True)
         yield from (past_text(one, found.at) for one in over)

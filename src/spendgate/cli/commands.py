@@ -44,6 +44,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "limits": Entry("spendgate.cli.limits:limits", "explain, show and apply the limits"),
         "breaker": Entry("spendgate.cli.breaker:breaker", "block calls by hand, and let them through again"),
         "escalation": Entry("spendgate.cli.escalation:escalation", "allow a task a dearer model, or not"),
+        "finding": Entry("spendgate.cli.dismissing:finding", "list what does not look meant, and dismiss what is"),
         "config": Entry("spendgate.cli.config:config", "show the settings in force and where they came from"),
         "notify": Entry("spendgate.cli.notify:notify", "try the routes that tell people"),
     },

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from spendgate.cli.periods import Period
 from spendgate.cli.printing import Column, aligned, clock_time, counted, exact, iso, span, table
 from spendgate.findings import Finding
 from spendgate.freshness import Duplicates
@@ -12,6 +13,17 @@ from spendgate.money import dollars
 
 SHOWN = 3
 """How many keys of each resource a report names; --json has more."""
+
+
+def wanting(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that go on and that nobody has dismissed."""
+    return [one for one in findings if one.is_running and not one.dismissed_at]
+
+
+def of_period(findings: Iterable[Finding], period: Period) -> list[Finding]:
+    """The findings that belong into a period: not those that began after it, or were dismissed before it."""
+    began = (one for one in findings if one.began_at < period.until_at)
+    return [one for one in began if not one.dismissed_at or one.dismissed_at >= period.since_at]
 
 
 def running_text(finding: Finding, now_at: int) -> str:
@@ -25,6 +37,8 @@ def past_text(finding: Finding, now_at: int) -> str:
     """A finding of the period of a report."""
     began, ended = clock_time(finding.began_at, now_at), clock_time(finding.ended_at, now_at)
     until = "still running" if finding.is_running else f"over at {ended}"
+    if finding.is_running and finding.dismissed_at:
+        until = f"dismissed at {clock_time(finding.dismissed_at, now_at)}"
     return f"  {title(finding)}, from {began}, {until}: {finding.text}. {dollars(finding.usd)}.{_began_with(finding)}"
 
 

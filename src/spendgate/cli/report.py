@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from spendgate.cli import refused
-from spendgate.cli.noticed import as_rows, duplicate_rows, paid_again, past_text
+from spendgate.cli.noticed import as_rows, duplicate_rows, of_period, paid_again, past_text
 from spendgate.cli.periods import Period, period_options, read_period
 from spendgate.cli.printing import Column, aligned, bar, counted, exact, iso, json_option, print_json, say, show, table
 from spendgate.cli.refused import Refusals
@@ -103,7 +103,7 @@ def gather(session: Session, by: Sequence[str], since: str, until: str | None) -
         spending = fold(sums, asked, by, settings.timezone)
         refusals = refused.gather(store, period)
         again = store.duplicates(period.since_at, period.until_at)
-        findings = [one for one in store.findings(period.since_at) if one.began_at < period.until_at]
+        findings = of_period(store.findings(period.since_at), period)
         return Report(period, settings.timezone, spending, refusals, again, findings, at)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from spendgate.budgets import NAMES
-from spendgate.cli.noticed import as_rows, running_text
+from spendgate.cli.noticed import as_rows, running_text, wanting
 from spendgate.cli.printing import (
     Column,
     aligned,
@@ -114,7 +114,7 @@ def look(session: Session, name: str = "", service: str = "", top: int = TOP) ->
     with session.existing(settings) as store:
         if store is not None:
             version, standings, fault = store.limits(), store.standings(at), store.fault()
-            breakers, findings = store.breakers(at), store.findings(at, running_only=True)
+            breakers, findings = store.breakers(at), wanting(store.findings(at, running_only=True))
     in_force = version.limits if version is not None and version.version else settings.limits
     if name and name not in (*NAMES.values(), *(limit.name for limit in in_force.limits)):
         known = ", ".join(limit.name for limit in in_force.limits) or "none"
@@ -223,6 +223,8 @@ def _talk(view: View) -> None:
         say("\nNo limits are in force yet; these are the file's. The first call puts them in force.")
     elif view.differs:
         say("\nThe file says otherwise; `spendgate limits show` says what, `spendgate limits apply` puts it in force.")
+    if view.findings:
+        say("\nIs it meant? `spendgate finding list` has its number, `spendgate finding dismiss ID` dismisses it.")
     if view.mode == "observe":
         say('\nmode is "observe": what does not fit is reported, not refused.')
     if view.mode == "off":

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from spendgate.clock import DAY
-from spendgate.findings import Finding
+from spendgate.findings import DISMISSAL, Finding
 from spendgate.ledger import Event
 from spendgate.stores.tables import Meta, Tables
 from spendgate.stores.telling import Telling
@@ -30,10 +30,23 @@ def begin(telling: Telling, meta: Meta, finding: Finding) -> Finding:
         return known
     meta.head += 1
     began_at = min(finding.began_at, at) or at
-    begun = replace(finding, id=meta.head, began_at=began_at, ended_at=0, is_news=True)
+    data = {name: finding.data[name] for name in finding.data if name not in DISMISSAL}
+    begun = replace(finding, data=data, id=meta.head, began_at=began_at, ended_at=0, is_news=True)
     tables.put_finding(begun)
     telling.add(event_of(begun, at))
     return begun
+
+
+def dismiss(telling: Telling, meta: Meta, finding: Finding, by: str, reason: str) -> Finding:
+    """A running finding that somebody has dismissed, and told; as it is where somebody had, or where it has ended."""
+    if finding.dismissed_at or not finding.is_running:
+        return finding
+    meta.head += 1
+    dismissal = dict(zip(DISMISSAL, (telling.at, by, reason), strict=True))
+    known = replace(finding, data={**finding.data, **dismissal}, is_news=True)
+    telling.tables.put_finding(known)
+    telling.add(event_of(known, telling.at))
+    return known
 
 
 def end(telling: Telling, finding: Finding, ended_at: int) -> Finding:
@@ -45,8 +58,9 @@ def end(telling: Telling, finding: Finding, ended_at: int) -> Finding:
 
 
 def event_of(finding: Finding, at: int) -> Event:
-    """The event that a finding has begun, or has ended."""
-    data = {"id": finding.id, "state": "began" if finding.is_running else "ended", "finding": finding.kind}
+    """The event that a finding has begun, was dismissed, or has ended."""
+    state = "ended" if not finding.is_running else "dismissed" if finding.dismissed_at else "began"
+    data = {"id": finding.id, "state": state, "finding": finding.kind, **finding.dismissal}
     named = {"service": finding.service, "version": finding.version, "text": finding.text, "usd": finding.usd}
     instants = {"began_at": finding.began_at, "ended_at": finding.ended_at}
     return Event(at, "finding", "", finding.subject, {**data, **named, **instants})
@@ -59,5 +73,7 @@ def redate(tables: Tables, now_at: int) -> None:
         if streak.last_at > now_at:
             tables.put_streak(replace(streak, last_at=now_at))
     for one in tables.findings(0):
-        if one.began_at > now_at or one.ended_at > now_at:
-            tables.put_finding(replace(one, began_at=min(one.began_at, now_at), ended_at=min(one.ended_at, now_at)))
+        if max(one.began_at, one.dismissed_at, one.ended_at) > now_at:
+            data = {**one.data, "dismissed_at": min(one.dismissed_at, now_at)} if one.dismissed_at else one.data
+            began_at, ended_at = min(one.began_at, now_at), min(one.ended_at, now_at)
+            tables.put_finding(replace(one, data=data, began_at=began_at, ended_at=ended_at))

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from spendgate.call import MAX_NAME
+from spendgate.errors import AmountError
 from spendgate.findings import Finding
-from spendgate.stores.findings import begin, end, remember
+from spendgate.stores.findings import begin, dismiss, end, remember
 from spendgate.stores.posting import Posting
 from spendgate.stores.repeats import up_to_date
 from spendgate.stores.tables import Tables
@@ -51,8 +53,11 @@ class FindingKeeping:
         text: str | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> Finding | None:
-        """Changes what a running finding says: its cost so far, text or data; None leaves one as it is."""
-        changes = {"usd": usd, "text": text, "data": data}
+        """Changes what a running finding says: its cost so far, text or data; None leaves one as it is.
+
+        What its data says of its being dismissed stays.
+        """
+        changes = {"usd": usd, "text": text}
         changes = {name: value for name, value in changes.items() if value is not None}
 
         def update(posting: Posting) -> Finding | None:
@@ -60,12 +65,26 @@ class FindingKeeping:
             if found is None or not found.is_running:
                 return found
             done = replace(found, **changes)  # type: ignore[arg-type]
+            done = done if data is None else done.saying(data)
             if done != found:
                 posting.meta.head += 1
                 posting.tables.put_finding(done)
             return done
 
         return self._post(now_at, update)
+
+    def dismiss_finding(self, finding_id: int, now_at: int, *, by: str, reason: str = "") -> Finding | None:
+        """Writes down that a running finding is known and no longer wants anybody; it runs on until it is over."""
+        if not isinstance(reason, str) or len(reason) > MAX_NAME or not reason.isprintable():
+            raise AmountError("reason", reason, f"it must be one line of at most {MAX_NAME} characters")
+
+        def know(posting: Posting) -> Finding | None:
+            found = posting.tables.finding(finding_id)
+            if found is None:
+                return None
+            return dismiss(posting, posting.meta, up_to_date(posting.tables, found), by, reason)
+
+        return self._post(now_at, know)
 
     def end_finding(self, finding_id: int, now_at: int) -> Finding | None:
         """Ends a finding, and writes the event. The same again changes nothing; None where it is not known."""

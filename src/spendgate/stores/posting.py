@@ -104,7 +104,7 @@ class Posting(Telling):
         state = after(entry.state, "settle", entry.id)
         used = entry.tariff_units if outcome.tariff_units is None else outcome.tariff_units
         self._move_tariff(entry, used - entry.tariff_units)
-        marks = repeats.marked(self, self.meta, entry, weight, entry.marks | outcome.marks)
+        marks = repeats.marked(self, self.meta, entry, weight, entry.marks | outcome.marks, version=outcome.version)
         changes = {
             "state": state,
             "marks": marks | {"overrun"} if weight.usd > entry.reserved.usd else marks,

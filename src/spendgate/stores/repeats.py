@@ -25,8 +25,13 @@ QUIET = 6 * HOUR
 """Without a duplicate for so long, a streak is over."""
 
 
-def marked(telling: Telling, meta: Meta, entry: Entry, weight: Weight, marks: frozenset[str]) -> frozenset[str]:
-    """The marks of a call that is settled, and `duplicate` where its answer had been paid for."""
+def marked(
+    telling: Telling, meta: Meta, entry: Entry, weight: Weight, marks: frozenset[str], *, version: str = ""
+) -> frozenset[str]:
+    """The marks of a call that is settled, and `duplicate` where its answer had been paid for.
+
+    A finding that begins with it names the version of the program that settles it.
+    """
     fresh = read_mark(marks)
     if fresh is None:
         return marks
@@ -34,11 +39,11 @@ def marked(telling: Telling, meta: Meta, entry: Entry, weight: Weight, marks: fr
     seen = telling.tables.seen(digest)
     remember(telling.tables, digest, span, at=telling.at, is_new=seen is None)
     is_duplicate = seen is not None and entry.held_at < seen[0] + span
-    _count(telling, meta, entry, weight.usd if is_duplicate else None)
+    _count(telling, meta, entry, weight.usd if is_duplicate else None, version)
     return marks | {DUPLICATE} if is_duplicate else marks
 
 
-def _count(telling: Telling, meta: Meta, entry: Entry, duplicate_usd: int | None) -> None:
+def _count(telling: Telling, meta: Meta, entry: Entry, duplicate_usd: int | None, version: str) -> None:
     """Adds a call to the streak of its service and resource; `duplicate_usd` is None for one that is no duplicate."""
     tables, call = telling.tables, entry.call
     streak = tables.streak(call.service, call.resource)
@@ -63,7 +68,7 @@ def _count(telling: Telling, meta: Meta, entry: Entry, duplicate_usd: int | None
         last_at=telling.at,
     )
     if not streak.finding and streak.points >= FULL:
-        begun = _brought(Finding("duplicates", call.resource, call.service), streak)
+        begun = _brought(Finding("duplicates", call.resource, call.service, version), streak)
         streak = replace(streak, finding=begin(telling, meta, begun).id)
     tables.put_streak(streak)
 
@@ -79,7 +84,7 @@ def up_to_date(tables: Tables, finding: Finding) -> Finding:
 def _brought(finding: Finding, streak: Streak) -> Finding:
     """The finding with what its streak counts by now."""
     counts = {"calls": streak.calls, "duplicates": streak.duplicates, "last_at": streak.last_at}
-    return replace(finding, text=_text(streak), usd=streak.usd, data=counts)
+    return replace(finding, text=_text(streak), usd=streak.usd).saying(counts)
 
 
 def _text(streak: Streak) -> str:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE, SECOND
+from spendgate.errors import AmountError
 from spendgate.findings import Finding
 from spendgate.freshness import DUPLICATE, Repeated, fresh_mark
 from spendgate.ledger import LAPSE_AFTER, HoldRequest, Outcome, Settled, Store, Weight
 from spendgate.testing.fakeclock import START_AT
-from spendgate.testing.store_setup import SOMEBODY, StoreSetup, held, told
+from spendgate.testing.store_setup import SOMEBODY, StoreSetup, fails, held, told
 
 CHURN = Finding("churn", "enrichment", "pipeline", version="v7", text="it cannot hit", usd=5, data={"lookups": 9812})
 CENT = 10_000_000
@@ -127,6 +128,57 @@ class FindingChecks(StoreSetup):
             assert store.end_finding(12345, START_AT) is None
             assert store.update_finding(12345, START_AT, usd=1) is None
 
+    def test_a_finding_that_was_dismissed_runs_on(self, tmp_path: Path) -> None:
+        """It is told once, the same thing is no new finding, what is said of it later leaves that, and it ends."""
+        with self.opened(tmp_path) as store, self.again(store) as other:
+            first = store.begin_finding(CHURN, START_AT)
+            known = store.dismiss_finding(first.id, START_AT + HOUR, by="anna", reason="it is meant")
+            dismissal = {"dismissed_at": START_AT + HOUR, "dismissed_by": "anna", "reason": "it is meant"}
+            assert known == replace(first, data={"lookups": 9812, **dismissal})
+            assert (known.is_news, known.is_running, known.dismissed_at) == (True, True, START_AT + HOUR)
+            again = (other or store).dismiss_finding(first.id, START_AT + DAY, by="bert")
+            assert again == known
+            assert not again.is_news
+            assert store.begin_finding(CHURN, START_AT + DAY) == known
+            said = store.update_finding(first.id, START_AT + DAY, usd=9, data={"lookups": 1, "dismissed_at": 0})
+            assert said == replace(known, usd=9, data={"lookups": 1, **dismissal})
+            assert store.findings(running_only=True) == [said]
+            ended = store.end_finding(first.id, START_AT + 2 * DAY)
+            assert ended == replace(said, ended_at=START_AT + 2 * DAY)
+            events = told(store, "finding")
+            assert [event.data["state"] for event in events] == ["began", "dismissed", "ended"]
+            assert {name: events[1].data[name] for name in dismissal} == dismissal
+            second = store.begin_finding(replace(CHURN, data=ended.data), START_AT + 3 * DAY)
+            assert (second.is_news, second.dismissed_at) == (True, 0)
+
+    def test_only_what_runs_can_be_dismissed(self, tmp_path: Path) -> None:
+        """A finding that is over is left as it is, one that nobody knows is None, and a reason is one line."""
+        with self.opened(tmp_path) as store:
+            first = store.begin_finding(CHURN, START_AT)
+            for reason in ("two\nlines", "x" * 201):
+                with fails(AmountError):
+                    store.dismiss_finding(first.id, START_AT, by="anna", reason=reason)
+            assert store.findings() == [first]
+            over = store.end_finding(first.id, START_AT + HOUR)
+            found = store.dismiss_finding(first.id, START_AT + DAY, by="anna")
+            assert found is not None
+            assert (found, found.is_news) == (over, False)
+            assert store.dismiss_finding(12345, START_AT, by="anna") is None
+            assert [event.data["state"] for event in told(store, "finding")] == ["began", "ended"]
+
+    def test_duplicates_that_were_dismissed_go_on_being_counted(self, tmp_path: Path) -> None:
+        """A finding of duplicates says after it was dismissed what they have cost by now, and that it was dismissed."""
+        with self.opened(tmp_path) as store:
+            for number in range(21):
+                pay(store, START_AT + number, "4711")
+            (found,) = store.findings(running_only=True)
+            known = store.dismiss_finding(found.id, START_AT + HOUR, by="anna")
+            assert known is not None
+            assert known.data["duplicates"] == 20
+            assert pay(store, START_AT + HOUR, "4711").events == ()
+            (found,) = store.findings(running_only=True)
+            assert (found.usd, found.data["duplicates"], found.dismissed_at) == (21 * CENT, 21, START_AT + HOUR)
+
     def test_findings_are_found_by_when_they_ran(self, tmp_path: Path) -> None:
         """Those that run are always there, those that are over from their end on backwards."""
         with self.opened(tmp_path) as store:
@@ -139,11 +191,12 @@ class FindingChecks(StoreSetup):
             assert store.findings(running_only=True) == [runs]
 
     def test_a_finding_of_tomorrow_is_dated_back(self, tmp_path: Path) -> None:
-        """A clock that was ahead leaves no finding that begins later than now."""
+        """A clock that was ahead leaves no finding that begins, or was dismissed, later than now."""
         with self.opened(tmp_path) as store:
-            store.begin_finding(CHURN, START_AT + DAY)
+            first = store.begin_finding(CHURN, START_AT + DAY)
+            store.dismiss_finding(first.id, START_AT + DAY, by="anna")
             store.once("digest", HOUR, START_AT)
-            assert [one.began_at for one in store.findings()] == [START_AT]
+            assert [(one.began_at, one.dismissed_at) for one in store.findings()] == [(START_AT, START_AT)]
 
     def test_what_is_paid_for_again_is_marked(self, tmp_path: Path) -> None:
         """A call made while the answer to its key was fresh is a duplicate; exactly when that ends it is none."""
@@ -209,6 +262,16 @@ class FindingChecks(StoreSetup):
             assert event.data["state"] == "ended"
             (found,) = store.findings()
             assert (found.ended_at, found.data["calls"]) == (START_AT + MINUTE, 201)
+
+    def test_a_finding_of_duplicates_begins_with_a_version(self, tmp_path: Path) -> None:
+        """It names the version that settled the duplicate with which it began, and keeps that."""
+        with self.opened(tmp_path) as store:
+            for number in range(25):
+                hold_id = held(store.hold(paying("4711"), START_AT + number)).id
+                store.settle(hold_id, Outcome(version=f"v{number}"), START_AT + number)
+            (found,) = store.findings(running_only=True)
+            assert (found.version, found.data["duplicates"]) == ("v20", 24)
+            assert told(store, "finding")[0].data["version"] == "v20"
 
     def test_few_duplicates_among_many_calls_are_no_finding(self, tmp_path: Path) -> None:
         """One call in twenty that asks again is how caches expire: nobody is told."""
