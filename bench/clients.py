@@ -1,7 +1,8 @@
 """What does the gate add to a call of an SDK, and to the first event of a stream? The provider answers at once.
 
-The same client of the newest OpenAI SDK, bare and wrapped, takes turns on one server in a process of its own. What the
-gate books after it has handed the answer on is done between the timed calls; the processor time has it all.
+The same client of the newest OpenAI SDK, bare and wrapped, takes turns on one server in a process and on a CPU of its
+own. What the gate books after it has handed the answer on is done between the timed calls; the processor time has it
+all.
 """
 
 import asyncio
@@ -16,7 +17,15 @@ from typing import Any
 
 from bench.figures import Figure, figure
 from bench.ledgers import Shelf
-from bench.measure import ALTERNATIONS, QUICK_ALTERNATIONS, Side, alternate, median_with_interval, paired_difference
+from bench.measure import (
+    ALTERNATIONS,
+    QUICK_ALTERNATIONS,
+    Side,
+    alternate,
+    apart_from,
+    median_with_interval,
+    paired_difference,
+)
 from spendgate.clock import SystemClock
 from spendgate.gate import Gate
 from spendgate.opening import gate_for
@@ -41,7 +50,8 @@ def measure(shelf: Shelf, quick: bool) -> tuple[tuple[Figure, ...], int]:
     sent: list[float] = []
     url = f"http://127.0.0.1:{ours.recv()}/v1"
     bare = openai.OpenAI(api_key="k", base_url=url, max_retries=0, http_client=_noting(sent))
-    with gate_for(shelf.ledger(1000).copy("clients").settings(), SystemClock()) as gate:
+    settings = shelf.ledger(1000).copy("clients").settings()
+    with apart_from(server.pid), gate_for(settings, SystemClock()) as gate:
         sides = {"bare": bare, "wrapped": gate.wrap(bare, service="pipeline")}
         took: dict[str, list[float]] = {name: [] for name in sides}
         firsts: dict[str, list[float]] = {name: [] for name in sides}

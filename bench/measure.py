@@ -5,8 +5,10 @@ Spread(middle=5.0, low=2.0, high=8.0)
 """
 
 import gc
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import comb
 from statistics import median
@@ -43,6 +45,25 @@ class Spread:
     middle: float
     low: float
     high: float
+
+
+@contextmanager
+def apart_from(process: int | None) -> Iterator[None]:
+    """Inside, another process, which stands for another machine, and this one share no CPU, if there is more than one.
+
+    Else the system puts both on one CPU in some runs, where each finds its caches full of the other's.
+    """
+    mine = os.sched_getaffinity(0) if process is not None and hasattr(os, "sched_getaffinity") else set()
+    if process is None or len(mine) < 2:
+        yield
+        return
+    theirs = {max(mine)}
+    os.sched_setaffinity(process, theirs)
+    os.sched_setaffinity(0, mine - theirs)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 def alternate(sides: Mapping[str, Side], rounds: int, warm_up: int = 0) -> dict[str, Seconds]:
