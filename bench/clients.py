@@ -59,9 +59,11 @@ def measure(shelf: Shelf, quick: bool) -> tuple[tuple[Figure, ...], int]:
         whole = alternate(calls, rounds, WARM_UP)
         streams = {name: Side(_streams(client, firsts[name], gate, sent), 1) for name, client in sides.items()}
         alternate(streams, rounds, WARM_UP)
+        awaited = _alternate_awaited(openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0), gate, rounds)
     server.terminate()
     added = paired_difference(*(took[name][WARM_UP:] for name in ("wrapped", "bare")))
     worked = paired_difference(*([one * 1e6 for one in whole[name].processor] for name in ("wrapped", "bare")))
+    async_added = paired_difference(*(awaited[name][WARM_UP:] for name in ("wrapped", "bare")))
     later = paired_difference(*(firsts[name][WARM_UP:] for name in ("wrapped", "bare")))
     plain = median_with_interval(took["bare"][WARM_UP:])
     first = median_with_interval(firsts["bare"][WARM_UP:])
@@ -72,6 +74,12 @@ def measure(shelf: Shelf, quick: bool) -> tuple[tuple[Figure, ...], int]:
         ),
         figure(
             "first_byte_us", "from the sending of a stream's request to its first event: how much later", "us", later
+        ),
+        figure(
+            "async_us",
+            "an awaited call of the same SDK: what the gate adds, in its own thread, median",
+            "us",
+            async_added,
         ),
         figure("bare_us", "the same call of the bare SDK", "us", plain),
         figure("bare_first_us", "the first event of the bare SDK's stream", "us", first, shown=False),
@@ -108,6 +116,36 @@ def _calls(client: Any, took: list[float], gate: Gate) -> Callable[[int], None]:
             client.chat.completions.create(**asked)
             each.append((perf_counter() - begun) * 1e6)
         took.append(median(each))
+        gate.backlog.flush()
+
+    return run
+
+
+def _alternate_awaited(bare: Any, gate: Gate, rounds: int) -> dict[str, list[float]]:
+    """Awaited calls of a client, bare and wrapped: the medians of the rounds in microseconds, warming up included."""
+    sides = {"bare": bare, "wrapped": gate.wrap(bare, service="pipeline")}
+    took: dict[str, list[float]] = {name: [] for name in sides}
+    with asyncio.Runner() as runner:
+        runs = {name: Side(_awaited(client, took[name], gate, runner), CALLS) for name, client in sides.items()}
+        alternate(runs, rounds, WARM_UP)
+        runner.run(bare.close())
+    return took
+
+
+def _awaited(client: Any, took: list[float], gate: Gate, runner: asyncio.Runner) -> Callable[[int], None]:
+    numbers = count(2 * 10**6)
+
+    async def calls() -> list[float]:
+        each = []
+        for _ in range(CALLS):
+            asked = _asked(numbers)
+            begun = perf_counter()
+            await client.chat.completions.create(**asked)
+            each.append((perf_counter() - begun) * 1e6)
+        return each
+
+    def run(_: int) -> None:
+        took.append(median(runner.run(calls())))
         gate.backlog.flush()
 
     return run
