@@ -56,28 +56,6 @@ def test_contexts_read_apart(kind: str) -> None:
     assert counted(gate) == {"hits": 5, "sets": 2}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_contexts_ask_for_the_same_key(kind: str) -> None:
-    """A task that only asks for a key takes nothing from another one that reads it, though both began in one place."""
-    gate, cache = make_cache(kind)
-    other = copy_context()
-    for _ in range(3):
-        assert other.run(lambda: "a" in cache)
-        assert cache["a"] == 1
-    assert counted(gate) == {"hits": 7, "sets": 2}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_miss_is_another_lookup(kind: str) -> None:
-    """A key that is read after another one was missing is a lookup of its own, although it was asked for before."""
-    gate, cache = make_cache(kind)
-    for missing in (lambda: cache.get("c"), lambda: "c" in cache):
-        assert "a" in cache
-        assert not missing()
-        assert cache["a"] == 1
-    assert counted(gate) == {"hits": 5, "misses": 2, "sets": 2}
-
-
 def test_a_fresh_context_has_asked_for_nothing() -> None:
     """A key that one thread has asked for first of all is another one's lookup."""
     gate, cache = make_cache()

@@ -98,33 +98,29 @@ CACHES = (
     _fault(
         "a hit meanwhile ends what is loading",
         "caches/lookups.py",
-        "            mark(UNMARKED)\n        count()\n",
-        "            mark(UNMARKED)\n        count()\n        monitor.loading.set(None)\n",
+        "            mark([NOTHING])\n        count()\n",
+        "            mark([NOTHING])\n        count()\n        monitor.loading.set(None)\n",
         _COUNTS,
     ),
     _fault(
-        "a context puts what it asks for into the mark of another",
+        "a context puts its mark over that of another",
         "caches/lookups.py",
-        "        mark([key])\n",
-        "        marked = monitor.last_asked.get()\n"
-        "        if marked[0] is NOTHING and marked is not UNMARKED:\n"
-        "            marked[0] = key\n"
-        "        else:\n"
-        "            mark([key])\n",
+        "if marked[0] is NOTHING and marked is not NEVER:",
+        "if marked is not NEVER:",
         _ASKING,
     ),
     _fault(
         "a context empties the mark of another",
         "caches/lookups.py",
-        "            mark(UNMARKED)\n        count()\n",
-        "            marked[0] = NOTHING\n        count()\n",
+        "            mark([NOTHING])\n",
+        "            marked[0] = NOTHING\n",
         _ASKING,
     ),
     _fault(
-        "what was asked for is still free after a miss of another key",
+        "what nobody has asked for yet is one mark for all",
         "caches/lookups.py",
-        "        if last_asked()[0] is not NOTHING:\n            mark(UNMARKED)\n",
-        "",
+        "if marked[0] is NOTHING and marked is not NEVER:",
+        "if marked[0] is NOTHING:",
         _ASKING,
     ),
     _fault(

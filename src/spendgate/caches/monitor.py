@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from spendgate.cacheminutes import CacheMinute
 from spendgate.caches.loading import BEGUN, ENDED, KEY, NOTHING, PAID, Load
-from spendgate.caches.lookups import UNMARKED, Asked, Looked, Mark, lookups
+from spendgate.caches.lookups import NEVER, Asked, Looked, Mark, lookups
 from spendgate.caches.tally import Tally
 from spendgate.clock import monotonic_ns
 from spendgate.ledger import Entry
@@ -86,7 +86,7 @@ class CacheMonitor:
         """Which keys are looked at: those whose hash has none of these bits."""
         self.loading: ContextVar[Load | None] = ContextVar("spendgate_loading", default=None)
         """What this thread or task is loading."""
-        self.last_asked: ContextVar[Mark] = ContextVar("spendgate_last_asked", default=UNMARKED)
+        self.last_asked: ContextVar[Mark] = ContextVar("spendgate_last_asked", default=NEVER)
         """Whose presence this thread or task has asked for."""
         self.hit, self.miss, self.asked = lookups(self)
         self._kinds: dict[object, type] = {}
