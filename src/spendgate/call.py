@@ -37,8 +37,8 @@ class Call:
     def __post_init__(self) -> None:
         if not _are_plain(self.service, self.provider, self.resource, self.task, self.key):
             for name in ("service", "provider", "resource", "task"):
-                _check_text(name, getattr(self, name), MAX_NAME)
-            _check_text("key", self.key, MAX_KEY)
+                check_text(name, getattr(self, name), MAX_NAME)
+            check_text("key", self.key, MAX_KEY)
         if isinstance(self.attempt, bool) or not isinstance(self.attempt, int) or not 1 <= self.attempt < 1 << 31:
             raise AmountError("attempt", self.attempt, "it must be a whole number from 1 on")
 
@@ -69,8 +69,8 @@ def tags_from(tags: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
         return ()
     pairs = tuple(sorted((str(name), str(value)) for name, value in tags.items()))
     for name, value in pairs:
-        _check_text("tag name", name, MAX_NAME)
-        _check_text(f"tags.{name}", value, MAX_NAME)
+        check_text("tag name", name, MAX_NAME)
+        check_text(f"tags.{name}", value, MAX_NAME)
     return pairs
 
 
@@ -83,7 +83,12 @@ def _are_plain(*texts: str) -> bool:
     return len(together) <= MAX_NAME and together.isprintable()
 
 
-def _check_text(name: str, value: object, most: int) -> None:
+def check_text(name: str, value: object, most: int) -> None:
+    """Looks whether a value is one line of text, of at most so many characters.
+
+    Raises:
+        AmountError: it is not.
+    """
     if not isinstance(value, str):
         raise AmountError(name, value, "it must be text")
     if len(value) > most:

@@ -19,7 +19,7 @@ Kind = Literal["churn", "misses", "evictions", "silent", "duplicates"]
 KINDS: tuple[str, ...] = get_args(Kind)
 MAX_TEXT = 2000
 MAX_DATA = 20_000
-"""The longest a finding's text, and its data as JSON, in characters."""
+"""The longest a finding's text, and its data as JSON, in characters: without what says that it was dismissed."""
 DISMISSAL = ("dismissed_at", "dismissed_by", "reason")
 """What the data of a finding that was dismissed says of that, whatever else it says later."""
 
@@ -68,7 +68,9 @@ class Finding:
             raise AmountError("subject", self.subject, "name the cache, or what is paid for")
         quantity(self.usd, "usd")
         try:
-            size = len(json.dumps(dict(self.data), allow_nan=False))
+            size = len(
+                json.dumps({name: self.data[name] for name in self.data if name not in DISMISSAL}, allow_nan=False)
+            )
         except (TypeError, ValueError) as error:
             raise AmountError("data", self.data, f"it must be plain data: {error}") from None
         if size > MAX_DATA:

@@ -15,7 +15,7 @@ from spendgate.answers import Receipt, Status, blocked_error, pause, receipt, re
 from spendgate.backlog import Backlog
 from spendgate.billing import settlement
 from spendgate.cache_watching import CacheDesk
-from spendgate.call import Call, tags_from
+from spendgate.call import MAX_NAME, Call, check_text, tags_from
 from spendgate.calling import CallDesk
 from spendgate.clock import SECOND, Clock, SystemClock
 from spendgate.errors import AmountError, LostTailError, ReservationStateError, StoreError
@@ -77,6 +77,9 @@ class Gate(CallDesk, OnceDesk, CacheDesk):
     """Sets money aside before a paid call is sent, or refuses it. Threads may share a gate; so may forked children.
 
     `spendgate.open()` makes one from a configuration; here every part is handed in.
+
+    Raises:
+        AmountError: `version` is not one line of at most 200 characters.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Gate(CallDesk, OnceDesk, CacheDesk):
         self.store = store
         self.clock: Clock = clock or SystemClock()
         self.prices = prices or _price_list()
+        check_text("version", version, MAX_NAME)
         self.service = service
         self.version = version
         self.mode = mode

@@ -50,7 +50,7 @@ def test_what_was_dismissed_leaves_the_status_and_later_reports(found: Desk) -> 
     assert said == "Dismissed: silent of pages. It is told again when it is over.\n"
     assert [one["subject"] for one in found.json("status")["findings"]] == ["enrichment"]
     assert "silent of pages, from 12:00:00 UTC, dismissed at 13:00:00 UTC" in found.ok("report")
-    current, over = found.ok("caches").split("Findings that are over")
+    current, over = found.ok("caches").split("Findings that are over, or were dismissed")
     assert "pages" not in current
     assert "dismissed at 13:00:00 UTC" in over
     found.clock.advance(3 * 24 * 3600)

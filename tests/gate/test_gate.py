@@ -710,3 +710,10 @@ def test_a_file_that_overrules_another_is_said(tmp_path: Any, caplog: pytest.Log
     (record,) = [record for record in caplog.records if record.name == "spendgate"]
     assert "two.toml" in record.getMessage()
     assert "one.toml" in record.getMessage()
+
+
+@pytest.mark.parametrize("version", ["v" * 201, "v1\n", 7])
+def test_a_version_that_is_no_name_is_said_at_once(make_gate: MakeGate, version: Any) -> None:
+    """A gate is not made with a version that no finding could name: later, it would keep calls from being settled."""
+    with pytest.raises(AmountError, match="version"):
+        make_gate(version=version)

@@ -110,3 +110,16 @@ def test_an_awaited_redirect_goes_on_for_whom_it_began(gate: Gate, provider: Pro
     asyncio.run(whole())
     assert told(provider) == []
     assert [(entry.call.service, entry.call.task) for entry in entries(gate)] == [("mail", "t-1")] * 2
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_they_are_read_in_the_encoding_of_the_request(gate: Gate, provider: Provider, name: str) -> None:
+    """The service is the one that the caller wrote, whatever else its bytes could be."""
+    library = LIBRARIES[name]
+    with library.Client(transport=transport(gate, library=name, provider="openai")) as client:
+        for encoding in ("utf-8", "iso-8859-1"):
+            request = client.build_request("POST", provider.url + OPENAI, json=BODY)
+            said = {**request.headers, "x-spendgate-service": "Ã©"}
+            request.headers = library.Headers(said, encoding=encoding)
+            client.send(request)
+    assert [entry.call.service for entry in entries(gate)] == ["Ã©"] * 2

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 Mark = list[Any]
 """Its only element is the key whose presence was asked for, while its value was not; NOTHING where that has been done.
-Contexts that are copies of one another may share a mark: a key is put into an empty one only, and taken out once."""
+Contexts that are copies of one another may share a mark: a key is put into an empty one only, and taken out once. So a
+key that one of them only asks for is one lookup with its reading in another, and a miss of another key in between does
+not empty a mark: a hit too few now and then, where exactness would cost every miss 0.05 us, and `in` and `[]` 0.12."""
 NEVER: Mark = [NOTHING]
 """The mark of a context that has asked for nothing yet: of many, so that nothing may be put into it."""
 

@@ -83,7 +83,8 @@ def text(found: Caches) -> Iterator[str]:
         yield _table(found)
     over = [one for one in found.findings if one not in current]
     if over:
-        yield click.style("\nFindings that are over", bold=True)
+        which = ", or were dismissed" if any(one.is_running for one in over) else ""
+        yield click.style(f"\nFindings that are over{which}", bold=True)
         yield from (past_text(one, found.at) for one in over)
 
 

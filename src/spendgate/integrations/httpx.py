@@ -138,10 +138,10 @@ def _kit(library: str) -> Any:
 
 
 def _headers(headers: Any) -> dict[str, str]:
-    """The headers by their names in lower case, as `Headers.items` says them in more steps."""
+    """The headers by their names in lower case, as `Headers.items` says them in more steps, whatever its encoding."""
     raw = headers.raw
     try:
-        found = {name.decode().lower(): value.decode() for name, value in raw}
+        found = {name.decode("ascii").lower(): value.decode("ascii") for name, value in raw}
     except UnicodeDecodeError:
         found = {}
     return found if len(found) == len(raw) else dict(headers.items())

@@ -315,7 +315,7 @@ class Posting(Telling):
         """Adds a call's weight to the counters, and what is to be said of that to the marks of its entry."""
         for one in judged:
             limit, scope, counter = one.limit, one.scope, one.counter
-            if counter.warned or counter.blocked_at:
+            if counter.warned or counter.blocked_at or counter.settled + counter.held >= limit.warns_from:
                 self.tell_state(limit, scope, counter)
             if one.verdict is not FITS:
                 self._note(one, weight, marks)

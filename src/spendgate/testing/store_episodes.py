@@ -78,6 +78,14 @@ class EpisodeChecks(StoreSetup):
             held(store.hold(ask(10), START_AT))
             assert [event.data["share"] for event in told(store, "warned")] == ["0.2", "0.5", "0.8"]
 
+    def test_a_lowered_limit_warns_of_what_was_spent(self, tmp_path: Path) -> None:
+        """The next call tells first what stood before it came, then what becomes of itself."""
+        with self.opened(tmp_path, limit(100, warn_at="0.5")) as store:
+            held(store.hold(ask(40), START_AT))
+            put(store, START_AT, limit(50, warn_at="0.5", at_limit="observe"))
+            events = held(store.hold(ask(30), START_AT)).events
+            assert [(event.kind, event.data["held"]) for event in events] == [("warned", 40), ("observed", 40)]
+
     def test_an_episode_is_told_once(self, tmp_path: Path) -> None:
         """The first refusal is an event and those after it are counted; the end says how many calls and dollars."""
         with self.opened(tmp_path, limit(100, per=("service",))) as store:

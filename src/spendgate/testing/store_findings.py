@@ -6,7 +6,7 @@ from pathlib import Path
 from spendgate.call import Call
 from spendgate.clock import DAY, HOUR, MINUTE, SECOND
 from spendgate.errors import AmountError
-from spendgate.findings import Finding
+from spendgate.findings import MAX_DATA, Finding
 from spendgate.freshness import DUPLICATE, Repeated, fresh_mark
 from spendgate.ledger import LAPSE_AFTER, HoldRequest, Outcome, Settled, Store, Weight
 from spendgate.testing.fakeclock import START_AT
@@ -165,6 +165,17 @@ class FindingChecks(StoreSetup):
             assert (found, found.is_news) == (over, False)
             assert store.dismiss_finding(12345, START_AT, by="anna") is None
             assert [event.data["state"] for event in told(store, "finding")] == ["began", "ended"]
+
+    def test_a_finding_that_says_all_it_may_can_be_dismissed(self, tmp_path: Path) -> None:
+        """What says that it was dismissed takes no room from what its data says, neither then nor later."""
+        full = {"keys": "k" * (MAX_DATA - len('{"keys": ""}'))}
+        with self.opened(tmp_path) as store:
+            first = store.begin_finding(replace(CHURN, data=full), START_AT)
+            known = store.dismiss_finding(first.id, START_AT, by="anna", reason="it is meant")
+            assert known is not None
+            assert known.dismissed_at == START_AT
+            said = store.update_finding(first.id, START_AT, data={"keys": full["keys"][::-1]})
+            assert said == known
 
     def test_duplicates_that_were_dismissed_go_on_being_counted(self, tmp_path: Path) -> None:
         """A finding of duplicates says after it was dismissed what they have cost by now, and that it was dismissed."""
