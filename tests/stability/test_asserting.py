@@ -1,5 +1,7 @@
 """`assert_key_stable` itself: its inputs, what it leaves out and why, and what it says."""
 
+import asyncio
+import dataclasses
 import pickle
 import random
 import threading
@@ -98,6 +100,37 @@ def test_what_is_drawn_is_named_where_repetition_is_allowed() -> None:
     with pytest.raises(KeyStabilityError) as failed:
         assert_key_stable(drawn, [4711])
     assert failed.value.findings[0].source == "random"
+
+
+def test_only_what_the_function_itself_reads_is_blamed() -> None:
+    """What `stable_key`, the standard library and the event loop do for themselves is not the function's doing."""
+
+    @dataclasses.dataclass
+    class Query:
+        text: str
+
+    async def awaited(number: int) -> str:
+        await asyncio.sleep(0)
+        return counting(number)
+
+    keys: list[Callable[[int], Any]] = [
+        lambda number: stable_key("e", [number], counting(number)),
+        lambda number: ("e", (number,), counting(number)),
+        lambda number: f"{Query('a')}:{counting(number)}",
+        awaited,
+    ]
+    for key in keys:
+        with pytest.raises(KeyStabilityError) as failed:
+            assert_key_stable(key, [1])
+        assert failed.value.findings[0].source in {"counter", "state"}, str(failed.value)
+
+
+def test_a_window_that_differs_from_the_tests_is_said() -> None:
+    """Where the key has a window of its own, or none, the remedy is to say the same here."""
+    for key in (lambda number: stable_key("e", number, window="36h"), lambda number: stable_key("e", number)):
+        with pytest.raises(KeyStabilityError, match="outlives its window") as failed:
+            assert_key_stable(key, [1, 2], "24h", fresh=False)
+        assert "say the same window here and in stable_key" in failed.value.findings[0].remedy
 
 
 def test_a_function_that_always_raises_has_no_key() -> None:
