@@ -109,9 +109,11 @@ def test_only_what_the_function_itself_reads_is_blamed() -> None:
     class Query:
         text: str
 
-    async def awaited(number: int) -> str:
-        await asyncio.sleep(0)
+    async def counted(number: int) -> str:
         return counting(number)
+
+    async def awaited(number: int) -> str:
+        return await asyncio.wait_for(counted(number), 60)
 
     keys: list[Callable[[int], Any]] = [
         lambda number: stable_key("e", [number], counting(number)),

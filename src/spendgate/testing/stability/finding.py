@@ -19,8 +19,8 @@ SOURCES: dict[str, tuple[str, str]] = {
     "window": (
         "the key does not hold for as long as its window says",
         (
-            "say the same window here and in stable_key(..., window=...), or none in both; it counts seconds since 1970, "
-            "not hours of the day"
+            "say the same window here and in stable_key(..., window=...), or none in both; "
+            "it counts seconds since 1970, not hours of the day"
         ),
     ),
     "uuid": ("a new UUID is made for every key", "use the id of what is looked up, not a new one"),
