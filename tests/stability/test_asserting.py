@@ -157,6 +157,15 @@ def test_keys_may_be_anything_that_caches_take(key: object) -> None:
     assert len(str(caught.value)) < 2000
 
 
+def test_bytes_are_shown_as_they_are_written() -> None:
+    """Keys of bytes, such as those that Redis lists, are read like text, with the part that differs marked."""
+    with pytest.raises(KeyStabilityError) as caught:
+        assert_key_stable(lambda number: f"e:{number}:{counting(number)}:v2".encode(), [7], fresh=False)
+    (finding,) = caught.value.findings
+    assert finding.first.startswith("b'e:7:7:")
+    assert "    b'e:7:7:«" in str(caught.value)
+
+
 def test_a_key_that_no_dictionary_takes_is_a_finding() -> None:
     """What cannot be hashed is no key."""
     with pytest.raises(KeyStabilityError, match=r"unhashable type: 'list'(.|\n)*remedy: give text, or a tuple"):

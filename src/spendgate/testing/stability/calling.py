@@ -89,9 +89,11 @@ def in_thread(function: Callable[..., Any], given: Arguments) -> Outcome:
 
 
 def show(key: Any) -> str:
-    """A key as text: itself, where it is text; else its one spelling, or its repr where it has none."""
+    """A key as text: itself, where it is text; bytes as Python writes them; else its one spelling, or its repr."""
     if type(key) is str:
         return key
+    if type(key) is bytes:
+        return repr(key)
     try:
         return spell(key)
     except UnstableKeyError:
