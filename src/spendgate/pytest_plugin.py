@@ -127,7 +127,8 @@ class Report:
         terminalreporter.section("spending")
         dearest = sorted(self.tests.items(), key=lambda pair: (-Decimal(pair[1]["usd"]), pair[0]))
         for name, one in dearest:
-            terminalreporter.write_line(f"${one['usd']:>12} of ${one['limit']}  {one['calls']:>6} calls  {name}")
+            unit = "call " if one["calls"] == 1 else "calls"
+            terminalreporter.write_line(f"${one['usd']:>12} of ${one['limit']}  {one['calls']:>6} {unit}  {name}")
         total = sum((Decimal(one["usd"]) for _, one in dearest), Decimal(0))
         calls = sum(one["calls"] for _, one in dearest)
         terminalreporter.write_line(f"${total:f} in {calls:,} paid calls of {len(dearest):,} tests")

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import os
+import random
 import threading
 import tracemalloc
 from collections import UserDict
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +22,9 @@ from spendgate.caches.loading import MOST_HELD
 from spendgate.clock import MINUTE, SECOND
 from spendgate.errors import AmountError, PriceError, StoreError
 from spendgate.stores.memory import MemoryStore
+from spendgate.stores.sqlite import SqliteStore
 from spendgate.testing import FakeClock
+from tests.caches.test_churn import worst
 from tests.caches.watching import ALWAYS, NOON_AT, counted, make_gate
 
 
@@ -385,30 +389,35 @@ def test_keys_are_chosen_by_their_hash() -> None:
     assert [(key, hit) for key, _, hit in notes.seen] == [(0, False), (32, False)]
 
 
-def test_a_watched_cache_is_small() -> None:
-    """Watching and judging take at most 64 kB a cache, whatever the number of its keys."""
-    clock = FakeClock(NOON_AT)
-    gate = make_gate(clock=clock)
-    gate.watch_cache("warm", {})["a"] = 1
-    keys = [f"record:{number}" for number in range(20_000)]
-    for make in (dict, lambda: LRUCache(10)):
-        given = make()
-        gate.watch_cache("warm", make())
-        tracemalloc.start()
-        try:
-            before = tracemalloc.get_traced_memory()[0]
-            cache = gate.watch_cache(f"people of {type(given)}"[:50], given)
-            for key in keys:
-                cache.get(key)
-                _ = key in cache
-            for _ in range(3):
-                cache.get("a")
-                gate.flush_caches()
-                clock.advance(60)
-            taken = tracemalloc.get_traced_memory()[0] - before
-        finally:
-            tracemalloc.stop()
-        assert taken <= 64 * 1024
+@pytest.mark.parametrize("make", [dict, lambda: LRUCache(10)], ids=["dict", "LRUCache"])
+def test_a_watched_cache_is_small(make: Callable[[], Any], tmp_path: Path) -> None:
+    """Watching and judging take at most 64 kB a cache, whatever the number of its keys and what they look like."""
+    clock, rng = FakeClock(NOON_AT), random.Random(7)
+    gate = make_gate(SqliteStore(tmp_path / "ledger.db"), clock=clock)
+    keys: list[object] = [f"record:{number}" for number in range(8_000)]
+    keys[::4] = [worst(rng, NOON_AT + number * SECOND, number) for number in range(2_000)]
+
+    def watch(name: str) -> None:
+        cache = gate.watch_cache(name, make())
+        for key in keys:
+            cache.get(key)
+            _ = key in cache
+        for _ in range(3):
+            cache.get("a")
+            gate.flush_caches()
+            clock.advance(60)
+
+    watch("what all caches share")
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(4):
+            watch(f"people {number}")
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    gate.close()
+    assert taken <= 4 * 64 * 1024
 
 
 def test_no_count_is_lost_between_threads() -> None:

@@ -16,17 +16,17 @@ from spendgate.gate import Gate
 from spendgate.stores.sqlite import SqliteStore
 from tests.caches.forking import in_child
 from tests.caches.watching import ALWAYS, counted, make_gate
-from tests.caches.working import STEPS, THREADS, crowd, gate_over, open_and_ask
+from tests.caches.working import A_ROUND, STEPS, THREADS, crowd, gate_over, open_and_ask
 from tests.conftest import ROOT
 
 PROCESSES = 4
 EACH = PROCESSES * THREADS * STEPS
 
 
-def begin(what: str, path: Path) -> "subprocess.Popen[str]":
+def begin(what: str, path: Path, *args: str) -> "subprocess.Popen[str]":
     """A program of `working`."""
     place = {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-m", "tests.caches.working", what, str(path)]
+    command = [sys.executable, "-m", "tests.caches.working", what, str(path), *args]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **place})
 
 
@@ -70,6 +70,32 @@ def test_what_was_flushed_survives_a_kill(tmp_path: Path) -> None:
         now = hits(path)
         assert expected + said[-1] <= now <= expected + said[-1] + 1000
         expected = now
+
+
+def test_a_kill_costs_the_others_nothing(tmp_path: Path) -> None:
+    """Of four processes of sixteen threads two are killed: they lose a round at most, the others nothing."""
+    path = tmp_path / "ledger.db"
+    doomed = [begin("in_rounds", path, f"doomed {number}", "1000000") for number in range(2)]
+    others = [begin("in_rounds", path, f"other {number}", "40") for number in range(2)]
+    said = {}
+    for number, program in enumerate(doomed):
+        with program:
+            assert program.stdout is not None
+            lines = [program.stdout.readline() for _ in range(3 + number)]
+            program.send_signal(signal.SIGKILL)
+            lines += [line for line in program.stdout if line.endswith("\n")]
+        said[f"doomed {number}"] = int(lines[-1])
+    for program in others:
+        assert int(program.communicate(timeout=120)[0].splitlines()[-1]) == 40 * A_ROUND
+    store = SqliteStore(path)
+    found: dict[str, int] = {}
+    for one in store.cache_minutes(0, ALWAYS):
+        found[one.cache] = found.get(one.cache, 0) + one.lookups
+    assert store.check() == []
+    store.close()
+    assert found["other 0"] == found["other 1"] == 40 * A_ROUND
+    for name, lookups in said.items():
+        assert lookups <= found[name] <= lookups + A_ROUND
 
 
 def test_a_program_writes_what_is_left_at_its_end(tmp_path: Path) -> None:

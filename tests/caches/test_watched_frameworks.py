@@ -5,6 +5,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -305,3 +306,35 @@ def test_other_collections_of_diskcache_are_mappings(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="nothing is known"):
         gate.watch_cache("files", deque)
     deque.cache.close()
+
+
+def simple_cache(_: Path) -> Any:
+    """Flask-Caching in memory, with its application."""
+    found = flask_caching.Cache(config={"CACHE_TYPE": "SimpleCache"})
+    found.init_app(flask.Flask("it"))
+    return found
+
+
+@pytest.mark.parametrize(
+    "make", [lambda _: caches["bare"], simple_cache, diskcache.Cache], ids=["Django", "Flask-Caching", "diskcache"]
+)
+def test_a_lock_that_is_added_before_paying_ends_no_load(make: Callable[[Path], Any], tmp_path: Path) -> None:
+    """`add` takes a lock before the call is made, and stores the value after it: both times the miss has its cost."""
+    gate = make_gate()
+    given = make(tmp_path)
+    context = given.app.app_context() if isinstance(given, flask_caching.Cache) else nullcontext()
+    with context:
+        given.clear()
+        people = gate.watch_cache("people", given)
+        for key, store in (("a", people.set), ("b", people.add)):
+            assert people.get(key) is None
+            assert people.add(f"lock-of-{key}", 1)
+            with gate.call("clearbit.enrich"):
+                pass
+            store(key, 1)
+            with gate.call("clearbit.enrich"):
+                pass
+        given.clear()
+    if isinstance(given, diskcache.Cache):
+        given.close()
+    assert counted(gate) == {"misses": 2, "sets": 4, "miss_usd": 8_000_000}

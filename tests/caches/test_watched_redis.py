@@ -146,6 +146,17 @@ def test_errors_are_counted(client: Any) -> None:
     assert counted(gate) == {"misses": 1, "sets": 1, "errors": 3}
 
 
+def test_commands_of_no_cache_are_no_errors_of_it(client: Any) -> None:
+    """A script that the server does not know yet, as that of a lock at first, is not counted."""
+    gate = make_gate()
+    people = gate.watch_cache("people", client)
+    with pytest.raises(Exception, match="No matching script"):
+        people.evalsha("0" * 40, 0)
+    with pytest.raises(Exception, match="unknown command"):
+        people.execute_command("NOSUCH")
+    assert counted(gate) == {}
+
+
 def test_text_answers_are_counted(valkey_port: int) -> None:
     """A client that decodes answers is counted alike, and a user's own callback is his."""
     gate = make_gate()
@@ -166,6 +177,38 @@ def test_a_load_has_its_cost(client: Any) -> None:
             pass
         people.set("a", 1)
     assert counted(gate) == {"misses": 1, "sets": 1, "miss_usd": 4_000_000}
+
+
+def test_a_lock_that_is_taken_before_paying_ends_no_load(client: Any) -> None:
+    """Of many that miss one is to pay: it holds a lock meanwhile, and what it pays is what the miss cost."""
+    gate = make_gate()
+    people = gate.watch_cache("people", client)
+    locks: list[Callable[[], Any]] = [
+        lambda: people.lock("lock", timeout=60).acquire(),
+        lambda: people.set("other lock", 1, nx=True, ex=60),
+        lambda: people.setnx("third lock", 1),
+    ]
+    for number, lock in enumerate(locks):
+        assert people.get(f"a{number}") is None
+        assert lock()
+        with gate.call("clearbit.enrich"):
+            pass
+        people.set(f"a{number}", 1)
+    assert counted(gate) == {"misses": 3, "sets": 6, "miss_usd": 12_000_000}
+
+
+def test_a_value_that_is_stored_only_where_there_is_none_ends_its_load(client: Any) -> None:
+    """After the call SET NX stores what was paid for: what is paid later is nothing of this miss."""
+    gate = make_gate()
+    people = gate.watch_cache("people", client)
+    assert people.get("a") is None
+    with gate.call("clearbit.enrich"):
+        pass
+    assert people.set("a", 1, nx=True)
+    with gate.call("clearbit.enrich"):
+        pass
+    people.set("b", 1)
+    assert counted(gate) == {"misses": 1, "sets": 2, "miss_usd": 4_000_000}
 
 
 @pytest.mark.parametrize("kind", [redis.asyncio.Redis, valkey.asyncio.Valkey])

@@ -12,6 +12,9 @@ from tests.caches.watching import make_gate
 THREADS = 16
 STEPS = 500
 """Of each thread: a hit, a miss and a value that is stored."""
+STEPS_A_ROUND = 50
+A_ROUND = 2 * THREADS * STEPS_A_ROUND
+"""Lookups of a round."""
 
 
 def gate_over(path: Path) -> Gate:
@@ -27,9 +30,9 @@ def ask(cache: Any, number: int, steps: int = STEPS) -> None:
         cache[number, step] = step
 
 
-def crowd(cache: Any) -> None:
+def crowd(cache: Any, steps: int = STEPS) -> None:
     """Sixteen threads at once."""
-    threads = [threading.Thread(target=ask, args=(cache, number)) for number in range(THREADS)]
+    threads = [threading.Thread(target=ask, args=(cache, number, steps)) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -55,6 +58,16 @@ def until_killed(path: Path) -> None:
         print(hits, flush=True)
 
 
+def in_rounds(path: Path, name: str, rounds: str) -> None:
+    """Sixteen threads a round, and says after each one's flush how many lookups its cache has had."""
+    gate = gate_over(path)
+    cache = gate.watch_cache(name, {"a": 1})
+    for number in range(int(rounds)):
+        crowd(cache, STEPS_A_ROUND)
+        gate.flush_caches()
+        print((number + 1) * A_ROUND, flush=True)
+
+
 def to_its_end(path: Path) -> None:
     """Hits, and ends without a word."""
     cache = gate_over(path).watch_cache("people", {"a": 1})
@@ -63,4 +76,5 @@ def to_its_end(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"until_killed": until_killed, "to_its_end": to_its_end}[sys.argv[1]](Path(sys.argv[2]))
+    programs: dict[str, Any] = {"until_killed": until_killed, "in_rounds": in_rounds, "to_its_end": to_its_end}
+    programs[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

@@ -25,6 +25,12 @@ def daily(record_id):
 def load(record_id: int) -> int:
     return record_id
 
+def forgetful(record_id: int, language: str) -> str:
+    return stable_key("enrichment", [record_id])
+
+async def awaited(record_id: int) -> str:
+    return f"enrichment:{record_id}"
+
 class Keys:
     @staticmethod
     def of(**filters: int) -> str:
@@ -69,6 +75,27 @@ def test_a_steady_key_passes_in_other_interpreters(empty: Desk) -> None:
     assert "called twice, it loads once" in empty.ok("key", "trace", "mine:load", "1")
 
 
+def test_one_input_says_nothing_of_others(empty: Desk) -> None:
+    """With one input nothing was compared with it, and nothing claims so; drawn inputs find what is forgotten."""
+    out = empty.ok("key", "trace", "mine:forgetful", "4711", "de", "--no-fresh")
+    assert "left out  another one for other inputs: there was one input" in out
+    result = empty.run("key", "trace", "mine:forgetful", "--no-fresh")
+    assert result.exit_code == 1
+    assert "FAILED    another one for other inputs" in result.stdout
+
+
+def test_what_it_reads_is_what_the_function_reads(empty: Desk) -> None:
+    """Neither the spelling of a key nor the event loop of a coroutine function is listed."""
+    for name, args in (("forgetful", ["4711", "de"]), ("awaited", ["4711"])):
+        assert "reads" not in empty.ok("key", "trace", f"mine:{name}", *args, "--no-fresh")
+
+
+def test_one_call_that_raises_is_said_as_one(empty: Desk) -> None:
+    """A slip in the arguments is shown with the error of the call."""
+    result = empty.run("key", "trace", "mine:steady", "1", "2", "3", "--no-fresh")
+    assert (result.exit_code, "the call raised TypeError: " in result.stdout) == (1, True)
+
+
 def test_windows_are_checked(empty: Desk) -> None:
     """With its window a key passes, without it or with another one it does not."""
     empty.ok("key", "trace", "mine:daily", "4711", "--window", "24h", "--no-fresh")
@@ -94,7 +121,7 @@ def test_what_is_found_as_json(empty: Desk) -> None:
         (["nowhere:f"], "nowhere cannot be imported"),
         (["mine:deploid"], "Did you mean 'deployed'?"),
         (["mine:NUMBER"], "is no function"),
-        (["mine:daily"], "has no type hint"),
+        (["mine:daily"], "'record_id' has no type hint: give examples, or a strategy (on the command line: ARGS)"),
         (["mine:daily", "1", "--window", "soon"], "is no window"),
     ],
 )

@@ -33,6 +33,20 @@ CACHES = (
         _COUNTS,
     ),
     _fault(
+        "a lock that is taken before paying ends the load",
+        "caches/monitor.py",
+        "if load is None or len(load) > CALLED:",
+        "if True:",
+        (*_REDIS, *_FRAMEWORKS),
+    ),
+    _fault(
+        "a value that is added ends no load",
+        "caches/monitor.py",
+        "if load is None or len(load) > CALLED:",
+        "if load is None:",
+        (*_REDIS, *_FRAMEWORKS),
+    ),
+    _fault(
         "what is in the ledger is written again",
         "caches/monitor.py",
         '        """What was pending is in the ledger."""\n        self._pending.clear()\n',

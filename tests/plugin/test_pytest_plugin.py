@@ -219,6 +219,13 @@ def test_anything_else(fake_provider):
     passed(run(tests), 3)
 
 
+def test_the_example_of_the_page_passes(run: Run) -> None:
+    """What docs/caches.md shows of the fixtures is a test file that runs as it stands."""
+    page = (ROOT / "docs" / "caches.md").read_text(encoding="utf-8")
+    example = page.partition("```python\n# test_pipeline.py\n")[2].partition("```")[0]
+    passed(run(example), 2)
+
+
 def test_the_report_adds_up(run: Run) -> None:
     """`--spend-report` names what each test spent, the dearest first, and the total; without it nothing is said."""
     tests = """
@@ -236,6 +243,7 @@ def test_free():
     assert out.index("test_dear") < out.index("test_cheap")
     assert "test_free" not in out
     assert "$0.312 in 3 paid calls of 2 tests" in out
+    assert "of $1.00       1 call   test_it.py::test_cheap" in out
     assert "paid calls" not in passed(run(tests), 3)
 
 

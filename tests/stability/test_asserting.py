@@ -1,5 +1,7 @@
 """`assert_key_stable` itself: its inputs, what it leaves out and why, and what it says."""
 
+import asyncio
+import dataclasses
 import pickle
 import random
 import threading
@@ -100,6 +102,39 @@ def test_what_is_drawn_is_named_where_repetition_is_allowed() -> None:
     assert failed.value.findings[0].source == "random"
 
 
+def test_only_what_the_function_itself_reads_is_blamed() -> None:
+    """What `stable_key`, the standard library and the event loop do for themselves is not the function's doing."""
+
+    @dataclasses.dataclass
+    class Query:
+        text: str
+
+    async def counted(number: int) -> str:
+        return counting(number)
+
+    async def awaited(number: int) -> str:
+        return await asyncio.wait_for(counted(number), 60)
+
+    keys: list[Callable[[int], Any]] = [
+        lambda number: stable_key("e", [number], counting(number)),
+        lambda number: ("e", (number,), counting(number)),
+        lambda number: f"{Query('a')}:{counting(number)}",
+        awaited,
+    ]
+    for key in keys:
+        with pytest.raises(KeyStabilityError) as failed:
+            assert_key_stable(key, [1])
+        assert failed.value.findings[0].source in {"counter", "state"}, str(failed.value)
+
+
+def test_a_window_that_differs_from_the_tests_is_said() -> None:
+    """Where the key has a window of its own, or none, the remedy is to say the same here."""
+    for key in (lambda number: stable_key("e", number, window="36h"), lambda number: stable_key("e", number)):
+        with pytest.raises(KeyStabilityError, match="outlives its window") as failed:
+            assert_key_stable(key, [1, 2], "24h", fresh=False)
+        assert "say the same window here and in stable_key" in failed.value.findings[0].remedy
+
+
 def test_a_function_that_always_raises_has_no_key() -> None:
     """Raising for some inputs is fine, for all of them it is a finding that carries the error."""
 
@@ -120,6 +155,15 @@ def test_keys_may_be_anything_that_caches_take(key: object) -> None:
     with pytest.raises(KeyStabilityError) as caught:
         assert_key_stable(lambda number: f"{key}:{counting(number)}", [1], fresh=False)
     assert len(str(caught.value)) < 2000
+
+
+def test_bytes_are_shown_as_they_are_written() -> None:
+    """Keys of bytes, such as those that Redis lists, are read like text, with the part that differs marked."""
+    with pytest.raises(KeyStabilityError) as caught:
+        assert_key_stable(lambda number: f"e:{number}:{counting(number)}:v2".encode(), [7], fresh=False)
+    (finding,) = caught.value.findings
+    assert finding.first.startswith("b'e:7:7:")
+    assert "    b'e:7:7:«" in str(caught.value)
 
 
 def test_a_key_that_no_dictionary_takes_is_a_finding() -> None:

@@ -102,6 +102,12 @@ def test_an_lru_cache_is_its_own_cache() -> None:
         return str(record)
 
     assert_key_stable(enrich, ["a", "b", (("a", 1),)])
+
+    @lru_cache
+    def answers(record: Any) -> dict[str, Any]:
+        return {"record": record}
+
+    assert found(answers, [Record(1)]).source == "identity"
     finding = found(enrich, [Record(1)])
     assert (finding.check, finding.source) == ("copies", "identity")
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from spendgate.caches.monitor import CacheMonitor
 
 Load = list[Any]
-BEGUN, PAID, KEY = range(3)
+BEGUN, PAID, KEY, CALLED = range(4)
 """The places of a load: when it began, in nanoseconds that only grow, or ENDED; what its calls did cost so far, in
-nano-dollars; the key, but only where no more than `in` was asked, else NOTHING."""
+nano-dollars; the key, but only where no more than `in` was asked, else NOTHING; and a mark, once a call is made."""
 ENDED = -1
 """No load any more."""
 MOST_HELD = 4096
@@ -43,6 +43,8 @@ class MissCosts:
         loads = tuple((one, load) for one in list(self._monitors.values()) if (load := one.loading.get()) is not None)
         if loads:
             self._held[hold_id] = loads
+            for _, load in loads:
+                load[CALLED:] = [True]
             if len(self._held) > MOST_HELD:
                 for old in list(self._held)[: MOST_HELD // 2]:
                     self._held.pop(old, None)

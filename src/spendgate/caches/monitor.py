@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from spendgate.cacheminutes import CacheMinute
-from spendgate.caches.loading import BEGUN, ENDED, KEY, NOTHING, PAID, Load
+from spendgate.caches.loading import BEGUN, CALLED, ENDED, KEY, NOTHING, PAID, Load
 from spendgate.caches.lookups import NEVER, Asked, Looked, Mark, lookups
 from spendgate.caches.tally import Tally
 from spendgate.clock import monotonic_ns
@@ -120,6 +120,17 @@ class CacheMonitor:
         """Something was stored: what was loading here has ended."""
         self.sets.add()
         self.loaded()
+
+    def added(self, key: object = NOTHING) -> None:
+        """Something was stored where nothing was: a value, or the lock under which one is paid for, which ends nothing.
+
+        It is a lock where no call has been made yet for what is loading here.
+        """
+        load = self.loading.get()
+        if load is None or len(load) > CALLED:
+            self.set(key)
+        else:
+            self.sets.add()
 
     def evict(self, count: int = 1) -> None:
         """The cache let go of something to make room."""

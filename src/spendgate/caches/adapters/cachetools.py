@@ -61,26 +61,37 @@ def _watched(monitor: CacheMonitor, bare: Any) -> type:
     return derived(monitor, bare, methods)
 
 
-def _views(bare: Any) -> dict[str, Any]:
+def _bare(cache: Any) -> Any:
+    """The class that a cache had before it was watched."""
+    return next(kind for kind in type(cache).__mro__ if "_spendgate_monitor" not in vars(kind))
+
+
+class _Items(ItemsView[Any, Any]):
     """Going through the contents is no lookup: whoever lists a cache asks for nothing that it could miss."""
 
-    class Items(ItemsView[Any, Any]):
-        def __iter__(self) -> Iterator[tuple[Any, Any]]:
-            cache = self._mapping  # type: ignore[attr-defined]
-            for key in cache:
-                yield key, bare.__getitem__(cache, key)
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        cache: Any = self._mapping  # type: ignore[attr-defined]
+        bare = _bare(cache)
+        for key in cache:
+            yield key, bare.__getitem__(cache, key)
 
-    class Values(ValuesView[Any]):
-        def __iter__(self) -> Iterator[Any]:
-            cache = self._mapping  # type: ignore[attr-defined]
-            for key in cache:
-                yield bare.__getitem__(cache, key)
 
-    def items(self: Any) -> Items:
-        return Items(self)
+class _Values(ValuesView[Any]):
+    """The same of values alone."""
 
-    def values(self: Any) -> Values:
-        return Values(self)
+    def __iter__(self) -> Iterator[Any]:
+        cache: Any = self._mapping  # type: ignore[attr-defined]
+        bare = _bare(cache)
+        for key in cache:
+            yield bare.__getitem__(cache, key)
+
+
+def _views(bare: Any) -> dict[str, Any]:
+    def items(self: Any) -> _Items:
+        return _Items(self)
+
+    def values(self: Any) -> _Values:
+        return _Values(self)
 
     views: dict[str, Any] = {"items": items, "values": values}
     return {name: view for name, view in views.items() if getattr(bare, name).__module__ in _ABSTRACT}

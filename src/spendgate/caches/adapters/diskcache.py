@@ -62,7 +62,9 @@ def _stores(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
         method = getattr(bare, name)
 
         def store(self: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
-            return _stored(monitor, key, method, self, *args, **kwargs)
+            found = _tried(monitor, method, self, key, *args, **kwargs)
+            (monitor.added if name == "add" else monitor.set)(key)
+            return found
 
         return store
 
@@ -83,17 +85,16 @@ def _items(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
         return value
 
     def __setitem__(self: Any, key: Any, value: Any) -> None:
-        _stored(monitor, key, bare.__setitem__, self, value)
+        _tried(monitor, bare.__setitem__, self, key, value)
+        monitor.set(key)
 
     return {"__getitem__": __getitem__, "__setitem__": __setitem__}
 
 
-def _stored(monitor: CacheMonitor, key: Any, method: Callable[..., Any], cache: Any, *args: Any, **kwargs: Any) -> Any:
+def _tried(monitor: CacheMonitor, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
-        found = method(cache, key, *args, **kwargs)
+        return method(*args, **kwargs)
     except Exception:
         monitor.error()
         monitor.loaded()
         raise
-    monitor.set(key)
-    return found

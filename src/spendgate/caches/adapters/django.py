@@ -101,11 +101,11 @@ class WatchedDjangoCache(_Proxy):
             return await self.__wrapped__.aset(key, *args, **kwargs)
 
     def add(self, key: Any, *args: Any, **kwargs: Any) -> Any:
-        with _Watching(self._self_monitor, stores=1):
+        with _Watching(self._self_monitor, stores=1, adds=True):
             return self.__wrapped__.add(key, *args, **kwargs)
 
     async def aadd(self, key: Any, *args: Any, **kwargs: Any) -> Any:
-        with _Watching(self._self_monitor, stores=1):
+        with _Watching(self._self_monitor, stores=1, adds=True):
             return await self.__wrapped__.aadd(key, *args, **kwargs)
 
     def set_many(self, data: Any, *args: Any, **kwargs: Any) -> Any:
@@ -120,11 +120,12 @@ class WatchedDjangoCache(_Proxy):
 class _Watching:
     """A block in which the cache is asked: an exception is an error of it, and what it stores is a load's end."""
 
-    __slots__ = ("_monitor", "_stores")
+    __slots__ = ("_monitor", "_stored", "_stores")
 
-    def __init__(self, monitor: CacheMonitor, stores: int = 0) -> None:
+    def __init__(self, monitor: CacheMonitor, stores: int = 0, *, adds: bool = False) -> None:
         self._monitor = monitor
         self._stores = stores
+        self._stored = monitor.added if adds else monitor.set
 
     def __enter__(self) -> None:
         pass
@@ -134,7 +135,7 @@ class _Watching:
             self._monitor.error()
             self._monitor.loaded()
         for _number in range(self._stores if kind is None else 0):
-            self._monitor.set()
+            self._stored()
 
 
 class _Loading:

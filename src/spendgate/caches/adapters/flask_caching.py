@@ -61,13 +61,13 @@ def _lookups(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
 
 def _stores(monitor: CacheMonitor, bare: Any) -> dict[str, Any]:
     def set(self: Any, key: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A001 - what it is called there
-        return _stored(monitor, (key,), bare.set, self, key, *args, **kwargs)
+        return _stored(monitor, (key,), monitor.set, bare.set, self, key, *args, **kwargs)
 
     def add(self: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
-        return _stored(monitor, (key,), bare.add, self, key, *args, **kwargs)
+        return _stored(monitor, (key,), monitor.added, bare.add, self, key, *args, **kwargs)
 
     def set_many(self: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
-        return _stored(monitor, list(values), bare.set_many, self, values, *args, **kwargs)
+        return _stored(monitor, list(values), monitor.set, bare.set_many, self, values, *args, **kwargs)
 
     return {"set": set, "add": add, "set_many": set_many}
 
@@ -80,7 +80,14 @@ def _asked(monitor: CacheMonitor, method: Callable[..., Any], *args: Any, **kwar
         raise
 
 
-def _stored(monitor: CacheMonitor, keys: Iterable[Any], method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _stored(
+    monitor: CacheMonitor,
+    keys: Iterable[Any],
+    tell: Callable[[Any], None],
+    method: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
     try:
         found = method(*args, **kwargs)
     except Exception:
@@ -89,7 +96,7 @@ def _stored(monitor: CacheMonitor, keys: Iterable[Any], method: Callable[..., An
         raise
     for key in keys:
         if not _is_version(key):
-            monitor.set(key)
+            tell(key)
     return found
 
 

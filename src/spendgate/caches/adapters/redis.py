@@ -49,6 +49,14 @@ def _set(monitor: CacheMonitor, args: Sequence[Any], _: Any) -> None:
     monitor.set(args[1])
 
 
+def _add(monitor: CacheMonitor, args: Sequence[Any], _: Any) -> None:
+    monitor.added(args[1])
+
+
+def _set_or_add(monitor: CacheMonitor, args: Sequence[Any], _: Any) -> None:
+    (monitor.added if "NX" in args[3:] else monitor.set)(args[1])
+
+
 def _swap(monitor: CacheMonitor, args: Sequence[Any], answer: Any) -> None:
     _one(monitor, args, answer)
     monitor.set(args[1])
@@ -65,13 +73,13 @@ COMMANDS: dict[str, Count] = {
     "EXISTS": _exists,
     "HEXISTS": _in_hash,
     "GETSET": _swap,
-    "SET": _set,
+    "SET": _set_or_add,
     "SETEX": _set,
     "PSETEX": _set,
-    "SETNX": _set,
+    "SETNX": _add,
     "MSET": _set,
     "HSET": _set,
-    "HSETNX": _set,
+    "HSETNX": _add,
     "HMSET": _set,
 }
 """What is counted, and how."""
@@ -113,6 +121,12 @@ def _note(monitor: CacheMonitor, args: Sequence[Any], answer: Any) -> None:
         monitor.error()
 
 
+def _failed(monitor: CacheMonitor, args: Sequence[Any]) -> None:
+    """Counts a command that failed, if it is one of a cache: a lock's script may be unknown to the server at first."""
+    if args and str(args[0]).upper() in COMMANDS:
+        monitor.error()
+
+
 def _note_all(monitor: CacheMonitor, stack: Iterable[Any], answers: Iterable[Any]) -> None:
     for command, answer in zip(stack, answers, strict=False):
         _note(monitor, command[0], answer)
@@ -125,7 +139,7 @@ def _watched(monitor: CacheMonitor, bare: Any) -> type:
         try:
             answer = execute(self, *args, **options)
         except Exception:
-            monitor.error()
+            _failed(monitor, args)
             raise
         _note(monitor, args, answer)
         return answer
@@ -143,7 +157,7 @@ def _watched_async(monitor: CacheMonitor, bare: Any) -> type:
         try:
             answer = await execute(self, *args, **options)
         except Exception:
-            monitor.error()
+            _failed(monitor, args)
             raise
         _note(monitor, args, answer)
         return answer

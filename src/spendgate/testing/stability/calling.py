@@ -2,12 +2,14 @@
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spendgate.caches.spelling import spell
 from spendgate.errors import UnstableKeyError
+from spendgate.testing.stability.sources import Trace, tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,27 @@ class Outcome:
         return self.kind == other.kind and self.shown == other.shown
 
 
-def call(function: Callable[..., Any], given: Arguments) -> Outcome:
-    """Calls a function, a coroutine function too, and keeps what came of it."""
+def call(function: Callable[..., Any], given: Arguments, trace: Trace | None = None) -> Outcome:
+    """Calls a function, a coroutine function too, and keeps what came of it; `trace` sees what it reads meanwhile."""
     try:
-        value = function(*given.args, **given.kwargs)
+        with _seen_by(trace):
+            value = function(*given.args, **given.kwargs)
         if inspect.iscoroutine(value):
             import asyncio
 
-            value = asyncio.run(value)
+            value = asyncio.run(_awaited(value, trace))
     except Exception as error:  # noqa: BLE001 - raising for some inputs is a function's own business
         return Outcome("raised", type(error).__name__, error)
     return Outcome("key", show(value), value)
+
+
+async def _awaited(value: Coroutine[Any, Any, Any], trace: Trace | None) -> Any:
+    with _seen_by(trace):
+        return await value
+
+
+def _seen_by(trace: Trace | None) -> AbstractContextManager[None]:
+    return nullcontext() if trace is None else tracing(trace)
 
 
 def in_thread(function: Callable[..., Any], given: Arguments) -> Outcome:
@@ -77,9 +89,11 @@ def in_thread(function: Callable[..., Any], given: Arguments) -> Outcome:
 
 
 def show(key: Any) -> str:
-    """A key as text: itself, where it is text; else its one spelling, or its repr where it has none."""
+    """A key as text: itself, where it is text; bytes as Python writes them; else its one spelling, or its repr."""
     if type(key) is str:
         return key
+    if type(key) is bytes:
+        return repr(key)
     try:
         return spell(key)
     except UnstableKeyError:

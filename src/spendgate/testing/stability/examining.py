@@ -14,7 +14,7 @@ from spendgate.testing.stability.loading import Loading
 from spendgate.testing.stability.marking import CHECKS, MARK, read_allowed
 from spendgate.testing.stability.moving import START_AT, stopped
 from spendgate.testing.stability.overtime import Effort, Passage
-from spendgate.testing.stability.sources import Trace, traced
+from spendgate.testing.stability.sources import Trace
 
 SLOW_S = 0.02
 """Functions that take longer are looked at with fewer examples and at fewer instants."""
@@ -81,6 +81,8 @@ class Examination:
                 yield Result(name, None, self.allow[name])
             elif name == "interpreters" and not self.terms.fresh:
                 yield Result(name, None, "fresh=False")
+            elif name == "distinct" and len(self.examples) == 1 and not self.is_hinted:
+                yield Result(name, None, "there was one input")
             else:
                 finding = check()
                 yield Result(name, finding)
@@ -102,8 +104,8 @@ class Examination:
         self.cost_s = (monotonic() - started) / max(len(self.outcomes), 1)
         self.examples = self.examples[: len(self.outcomes)]
         for given in self.examples[:5]:
-            with traced() as trace:
-                call(self.function, given)
+            trace = Trace()
+            call(self.function, given, trace)
             self.trace.sources = {**trace.sources, **self.trace.sources}
             self.trace.variables |= trace.variables
 
@@ -125,7 +127,9 @@ class Examination:
         if not self.examples:
             return KeyFinding("inputs", "no key", "nothing", "there were no examples", "")
         error = self.outcomes[0].value
-        when = f"every one of {len(self.examples)} calls raised, this one {type(error).__name__}: {error}"
+        many = len(self.examples)
+        raised = f"every one of {many} calls raised, this one" if many > 1 else "the call raised"
+        when = f"{raised} {type(error).__name__}: {error}"
         return KeyFinding("inputs", "no key", str(self.examples[0]), when, "")
 
     def _repeat(self) -> KeyFinding | None:

@@ -18,7 +18,10 @@ SOURCES: dict[str, tuple[str, str]] = {
     "stopwatch": ("a stopwatch is part of the key", "leave it out: it never reads the same twice"),
     "window": (
         "the key does not hold for as long as its window says",
-        "count windows in seconds since 1970, not in hours of the day: stable_key(..., window=...) does",
+        (
+            "say the same window here and in stable_key(..., window=...), or none in both; "
+            "it counts seconds since 1970, not hours of the day"
+        ),
     ),
     "uuid": ("a new UUID is made for every key", "use the id of what is looked up, not a new one"),
     "random": ("a random value is part of the key", "leave it out"),

@@ -23,7 +23,7 @@ from typing import Any
 
 from spendgate.testing.stability.calling import Arguments, call
 from spendgate.testing.stability.moving import stopped
-from spendgate.testing.stability.sources import traced
+from spendgate.testing.stability.sources import Trace
 
 HOST = "another-host"
 
@@ -145,8 +145,8 @@ def _rename() -> None:
 def _changed(function: Callable[..., Any], examples: list[Arguments]) -> Change | None:
     """Makes keys in other surroundings; what raises there says nothing."""
     for number, given in enumerate(examples[:5]):
-        with traced() as trace:
-            first = call(function, given)
+        trace = Trace()
+        first = call(function, given, trace)
         for source, detail, around in _surroundings(trace.variables):
             with around:
                 second = call(function, given)

@@ -79,7 +79,7 @@ def hinted(function: Callable[..., Any]) -> Any:
             continue
         if parameter.name not in hints:
             raise TypeError(
-                f"{parameter.name!r} has no type hint: give examples, or a strategy, as the second argument"
+                f"{parameter.name!r} has no type hint: give examples, or a strategy (on the command line: ARGS)"
             )
         if parameter.kind is parameter.KEYWORD_ONLY:
             named[parameter.name] = allowed(hints[parameter.name])

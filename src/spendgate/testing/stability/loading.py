@@ -10,7 +10,7 @@ from spendgate.testing.stability.finding import KeyFinding
 from spendgate.testing.stability.inputs import copied, differ, reordered
 from spendgate.testing.stability.moving import START_AT, stopped
 from spendgate.testing.stability.overtime import span
-from spendgate.testing.stability.sources import Trace, traced
+from spendgate.testing.stability.sources import Trace
 
 
 class Loads:
@@ -74,8 +74,8 @@ class Loading:
 
     def _one(self, given: Arguments, before: Sequence[Arguments]) -> KeyFinding | None:
         start, uses = self._loads.count(), self._loads.uses()
-        with traced() as trace:
-            outcome = call(self._function, given)
+        trace = Trace()
+        outcome = call(self._function, given, trace)
         if outcome.kind == "raised":
             is_ours = isinstance(outcome.value, TypeError) and "unhashable" in str(outcome.value)
             return self._finding("inputs", "no key", given, f"it raised: {outcome.value}", trace) if is_ours else None
@@ -113,8 +113,8 @@ class Loading:
         return diagnosis.within_a_moment(first, self._loads.latest, trace)
 
     def _later(self, given: Arguments, move_to: Callable[[int], None]) -> KeyFinding | None:
-        with traced() as trace:
-            call(self._function, given)
+        trace = Trace()
+        call(self._function, given, trace)
         start, first = self._loads.count(), self._loads.latest
         window = self._window
         if window is None:

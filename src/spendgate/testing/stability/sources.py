@@ -58,6 +58,9 @@ _FILES = {
 }
 """Functions written in Python, by the standard library's module."""
 
+_HARMLESS = {"hash", "id", "stopwatch", "thread"}
+"""What the standard library asks for on its own account: where a structure contains itself, when to wake up."""
+
 
 class Trace:
     """What a function read while it ran: sources, and how each was asked; environment variables by name."""
@@ -69,11 +72,11 @@ class Trace:
     def seen(self, frame: FrameType, event: str, argument: Any) -> None:
         """The profiler's hook."""
         if event == "c_call":
-            self._builtin(argument)
+            self._builtin(argument, frame)
         elif event == "call":
             self._python(frame)
 
-    def _builtin(self, function: Any) -> None:
+    def _builtin(self, function: Any, caller: FrameType) -> None:
         owner = getattr(function, "__self__", None)
         name = getattr(function, "__name__", "")
         source = _BUILTINS.get((getattr(function, "__module__", None) or "", name))
@@ -83,7 +86,7 @@ class Trace:
                 (_METHODS[base.__name__, name] for base in kind.__mro__ if (base.__name__, name) in _METHODS), None
             )
             name = f"{kind.__name__}.{name}"
-        if source is not None:
+        if source is not None and not (source in _HARMLESS and _is_library(caller)):
             self.sources.setdefault(source, f"{name}()")
 
     def _python(self, frame: FrameType) -> None:
@@ -94,16 +97,22 @@ class Trace:
                 self.variables.add(variable)
                 self.sources.setdefault(ENVIRONMENT, f"os.environ[{variable!r}]")
         source = _FILES.get(module, {}).get(name)
-        if source is not None:
+        if source is not None and not (source in _HARMLESS and frame.f_back and _is_library(frame.f_back)):
             self.sources[source] = f"{module}.{name}()"
 
 
+def _is_library(frame: FrameType) -> bool:
+    """Whether code runs there that is neither the user's nor an installed library's: Python's, or ours."""
+    module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return module == "spendgate" or (module in sys.stdlib_module_names and module != "__main__")
+
+
 @contextmanager
-def traced() -> Iterator[Trace]:
+def tracing(trace: Trace) -> Iterator[None]:
     """Watches this thread for as long as the block runs."""
-    trace, before = Trace(), sys.getprofile()
+    before = sys.getprofile()
     sys.setprofile(trace.seen)
     try:
-        yield trace
+        yield
     finally:
         sys.setprofile(before)
