@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from spendgate.wire import apis, decoding, hosts, management, statuses
 from spendgate.wire.exchange import Answer, Asked, Reading, Request
-from spendgate.wire.fields import load, model_name, table
+from spendgate.wire.fields import inside, load, model_name, table
 from spendgate.wire.framing import Framing, framing
 
 MODEL_IN_FORM = re.compile(
@@ -198,7 +198,8 @@ def _named(request: Request) -> str:
     if not request.body.lstrip().startswith(b"{"):
         return ""
     try:
-        return model_name(table(load(request.body)).get("model"))[0]
+        body = table(load(request.body))
+        return model_name(body.get("model") or inside(body, "session", "model"))[0]
     except ValueError:
         return ""
 
