@@ -24,6 +24,7 @@ UNLISTED = re.compile(
     | ^router\.huggingface\.co$ | ^api-inference\.huggingface\.co$ | \.endpoints\.huggingface\.cloud$
     | ^dashscope.*\.aliyuncs\.com$ | \.maas\.aliyuncs\.com$ | ^api\.sambanova\.ai$
     | ^api\.(studio|tokenfactory)\.nebius\.
+    | ^bedrock-(mantle|runtime).*\.api\.aws$
     | \.endpoints\..*\.ovh\.net$ | ^ai-gateway\.vercel\.sh$ | ^api\.together\.ai$ | ^ollama\.com$ | \.ai\.azure\.com$
     | ^gateway[^.]*\.pydantic\.dev$ | ^api\.(deepinfra\.com|hyperbolic\.xyz|ai21\.com|lambda\.ai|llama\.com)$
     | ^api\.minimax | ^integrate\.api\.nvidia\.com$ | ^[a-z]+\.api\.(openai\.com|x\.ai)$ | ^codestral\.mistral\.ai$""",
@@ -53,6 +54,8 @@ def is_paid(exchange: Exchange) -> bool:
     url = exchange.request.url.replace("wss://", "https://")
     if UNCERTAIN.search(exchange.host) or (exchange.host == "openrouter.ai" and not exchange.path.startswith("/api/")):
         return False
+    if ".snowflakecomputing." in exchange.host:
+        return exchange.path.startswith("/api/v2/cortex/")
     if "//localhost:11434/" in url or "//127.0.0.1:11434/" in url:
         return True
     return bool(UNLISTED.search(exchange.host)) or any(re.match(one.api_pattern, url) for one in providers)
@@ -132,11 +135,20 @@ def _still_going(found: list[Json]) -> bool:
 
 
 def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
+    bills = _stated(exchange, found)
+    if re.search(r"/(decisions|systemone)$", exchange.path):  # nothing but input is billed
+        only = {"input_tokens", "cache_read_tokens"}
+        return ((model, {name: counts[name] for name in counts if name in only}, cost) for model, counts, cost in bills)
+    return bills
+
+
+def _stated(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts, int | None]]:
     provider = provider_id(exchange)
     named = exchange.asked.get("model") or ""
-    amazon = re.search(r"/model/([^/]+)/", exchange.path)
-    if amazon:
-        named = re.sub(r"^arn:.*(foundation-model|inference-profile)/", "", unquote(amazon[1]))
+    path = re.search(r"/model/([^/]+)/", exchange.path)
+    amazon = path is not None or exchange.host.startswith("bedrock-mantle")
+    if path:
+        named = re.sub(r"^arn:.*(foundation-model|inference-profile)/", "", unquote(path[1]))
     generates = re.search(r"models/([^/:]+):", exchange.path)
     if generates:
         named = unquote(generates[1])
@@ -148,7 +160,7 @@ def _bills(exchange: Exchange, found: list[Json]) -> Iterator[tuple[str, Counts,
         yield from google.gemini(named, found)
     elif any("predictions" in one for one in found):
         yield from google.vertex_embeddings(named, found)
-    elif amazon or _has(found, "inputTokens"):
+    elif path or _has(found, "inputTokens"):
         yield from _bedrock(named, exchange, found)
     elif _has(found, "billed_units"):
         yield from _cohere(named, found)
@@ -182,6 +194,8 @@ def _openai(provider: str, named: str, found: list[Json]) -> Iterator[tuple[str,
     counts = _openai_counts(provider, usage, model)
     if not counts:
         return
+    if provider == "databricks":  # answers name the model underneath, the price list those that are asked for
+        model = named
     if "-search-" in named:  # chat with a model that is made for searching does so once an answer
         counts["web_searches"] = counts.get("web_searches", 0) + 1
     searches = sum(

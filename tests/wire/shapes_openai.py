@@ -318,6 +318,14 @@ SHAPES = [
         kind="free",
     ),
     Shape("realtime hangup", f"{API}/realtime/calls/rtc_1/hangup", None, b"", kind="free"),
+    Shape("live hangup", f"{API}/live/sessions/live_1/hangup", None, b"", kind="free"),
+    Shape(
+        "live session",
+        f"{API}/live/sessions",
+        {"session": {"model": "gpt-live-1"}},
+        {"session": {"id": "live_1"}},
+        kind="unread",
+    ),
     Shape(
         "realtime secret",
         f"{API}/realtime/client_secrets",

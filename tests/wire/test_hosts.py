@@ -19,6 +19,7 @@ UNLISTED = {
     "hyperbolic",
 } | {
     "ai21",
+    "snowflake",
     "lambda",
     "nvidia",
     "pydantic",
@@ -37,6 +38,8 @@ UNLISTED = {
         ("https://eu.api.openai.com", "openai"),
         ("https://my.openai.azure.com/openai/v1/", "azure"),
         ("https://my.services.ai.azure.com/anthropic/v1/messages", "azure"),
+        ("https://org-account.snowflakecomputing.com/api/v2/cortex/v1/chat/completions", "snowflake"),
+        ("https://org-account.snowflakecomputing.com/api/v2/statements", ""),
         ("https://models.github.ai/inference/chat/completions", "github"),
         ("https://us-east5-aiplatform.googleapis.com/v1/projects/p", "google"),
         ("https://aiplatform.googleapis.com/v1/projects/p", "google"),

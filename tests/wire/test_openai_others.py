@@ -115,3 +115,9 @@ def test_cancelling_a_batch_collects_it() -> None:
 def test_listing_batches_is_free() -> None:
     """A list bills nothing."""
     assert asked(BATCHES, method="GET").kind == "free"
+
+
+def test_a_call_that_begins_names_the_model_of_its_session() -> None:
+    """What is said over a live session is not seen here: it is held whole, by its model's price."""
+    found = asked(f"{OPENAI}/live/sessions", {"session": {"model": "gpt-live-1"}, "transport": {"type": "webrtc"}})
+    assert (found.kind, found.model) == ("unread", "gpt-live-1")

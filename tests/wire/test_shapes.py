@@ -4,11 +4,25 @@ import pytest
 
 from spendgate.wire.exchange import Bill
 from spendgate.wire.reading import understand
-from tests.wire import documented, list_price, shapes_chat, shapes_clouds, shapes_openai, shapes_others
+from tests.wire import (
+    documented,
+    list_price,
+    shapes_chat,
+    shapes_clouds,
+    shapes_hosts,
+    shapes_openai,
+    shapes_others,
+)
 from tests.wire.shapes import Shape
 from tests.wire.test_recorded import WHEN, account, answered, billed, cost
 
-SHAPES = [*shapes_chat.SHAPES, *shapes_openai.SHAPES, *shapes_clouds.SHAPES, *shapes_others.SHAPES]
+SHAPES = [
+    *shapes_chat.SHAPES,
+    *shapes_openai.SHAPES,
+    *shapes_clouds.SHAPES,
+    *shapes_others.SHAPES,
+    *shapes_hosts.SHAPES,
+]
 
 NOT_JUDGED = {"negative", "fraction", "qwen native"}
 """Shapes that the documentation's reading does not know: counts that are none, and an API that is not read."""
@@ -25,6 +39,11 @@ UNLISTED = {
     "ollama",
     "cohere rerank",
     "heroku",
+    "snowflake",
+    "snowflake nameless",
+    "snowflake stream",
+    "mantle gpt-oss",
+    "mantle timed out",
 }
 """Billed by a model that the price list does not have: counted whole, and said."""
 

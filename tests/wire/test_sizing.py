@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spendgate.wire import media, sizing
+from spendgate.wire import gemini_input, media, sizing
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
@@ -188,3 +188,10 @@ def test_pages_of_a_document_are_counted_where_they_can_be() -> None:
 def test_one_open_part_leaves_the_whole_open() -> None:
     """What cannot be measured makes the sum the model's context."""
     assert (sizing.total([]), sizing.total([1, 2]), sizing.total([1, None, 2])) == (0, 3, None)
+
+
+def test_a_film_that_is_looked_at_piece_by_piece_has_no_bound() -> None:
+    """Gemini then reads as many of its pictures as it likes."""
+    film = {"inlineData": {"mimeType": "video/mp4", "data": b64(bytes(3_000))}}
+    assert gemini_input.contents("gemini-3.7-flash", {"parts": [film]}) is not None
+    assert gemini_input.contents("gemini-3.7-flash", {"parts": [{**film, "mediaProcessing": "AGENTIC"}]}) is None

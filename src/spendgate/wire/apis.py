@@ -9,6 +9,7 @@ from spendgate.wire.anthropic_messages import Messages
 from spendgate.wire.bedrock_converse import Converse
 from spendgate.wire.bedrock_invoke import Invoke
 from spendgate.wire.cohere import CohereChat, CohereEmbed, CohereRerank
+from spendgate.wire.decisions import Decisions
 from spendgate.wire.exchange import Api
 from spendgate.wire.gemini import Generate, Manage
 from spendgate.wire.gemini_batches import GeminiBatches
@@ -40,6 +41,7 @@ SHARED: tuple[Api, ...] = (
     Chat(),
     Responses(),
     Embeddings(),
+    Decisions(),
     Batches(),
 )
 """Dialects that many speak, told apart by their paths."""

@@ -43,6 +43,8 @@ class Asked:
         later: whether the answer only says that the work has begun: it is billed when it is collected.
         earlier: the id of the call that is collected.
         cap: where the request can say how much may be written; empty where the API does not allow that.
+        answer_tells: whether the answer is read although the request is not, as where the caller streams its body: an
+            answer that is whole and names its model says what it used.
         usage_flag: where the request must say `true` for its stream to report usage; empty where it does or need not.
     """
 
@@ -62,6 +64,7 @@ class Asked:
     cap: Path = ()
     usage_flag: Path = ()
     problem: str = ""
+    answer_tells: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,8 @@ def _hosted(tool: Mapping[str, Any]) -> bool:
 
 def _part(model: str, value: Any) -> int | None:
     part = table(value)
-    if get(part, "fileData") is not None:
-        return None
+    if get(part, "fileData") is not None or get(part, "mediaProcessing") is not None:
+        return None  # elsewhere, or looked at piece by piece as often as the model likes
     inline = get(part, "inlineData")
     if inline is not None:
         return _inline(model, table(inline), table(get(part, "videoMetadata")))

@@ -87,6 +87,8 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("*.azuredatabricks.net/ai-gateway/*", "databricks"),
     ("*.gcp.databricks.com/serving-endpoints/*", "databricks"),
     ("*.gcp.databricks.com/ai-gateway/*", "databricks"),
+    ("*.snowflakecomputing.com/api/v2/cortex/*", "snowflake"),
+    ("*.snowflakecomputing.cn/api/v2/cortex/*", "snowflake"),
     ("api.cloudflare.com/client/v4/accounts/*/ai/*", "cloudflare"),
     ("gateway.ai.cloudflare.com/v1/*/openai/*", "openai"),
     ("gateway.ai.cloudflare.com/v1/*/anthropic/*", "anthropic"),
@@ -106,8 +108,8 @@ HOSTS: tuple[tuple[str, str], ...] = (
 )
 """Globs of hosts, with a port or a path where that is what tells them, and the provider's id in genai-prices.
 
-The first that fits counts. What genai-prices does not list (GitHub's models, Heroku, Vercel, Ollama and others) carries
-a name of its own, for the rate card to price: free is a price that is declared.
+The first that fits counts. What genai-prices does not list (GitHub's models, Heroku, Snowflake, Ollama and others)
+carries a name of its own, for the rate card to price: free is a price that is declared.
 """
 
 ROUTED = frozenset({"cerebras", "fireworks-ai", "groq", "hyperbolic", "nebius", "novita", "nscale", "ovhcloud"}) | {

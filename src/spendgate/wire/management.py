@@ -12,7 +12,8 @@ FREE_PATHS = re.compile(
         threads(?:/[^/]+(?:/messages(?:/[^/]+)?)?)? | assistants(?:/[^/]+)? | organization/.* |
         responses/input_tokens | tokenize | detokenize | tokenize-text | count_tokens | check-api-key |
         connectors(?:/.*)? | datasets(?:/.*)? |
-        realtime/(?:client_secrets | sessions | transcription_sessions | calls/[^/]+/(?:hangup | reject | refer)) |
+        realtime/(?:client_secrets | sessions | transcription_sessions) |
+        (?:realtime/calls | live/sessions)/[^/]+/(?:hangup | reject | refer) |
         convai/(?:tools | secrets | knowledge-base | agents/create | (?:tools | secrets | agents)/[^/]+)
     )/?$""",
     re.VERBOSE,

@@ -24,7 +24,7 @@ PARTNER = re.compile(
 """Where Vertex AI has the models of Mistral and others."""
 DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 
-NEW_CAP = frozenset({"openai", "azure", "groq", "cerebras", "openrouter", "x-ai", "github", "vercel"})
+NEW_CAP = frozenset({"openai", "azure", "groq", "cerebras", "openrouter", "x-ai", "github", "vercel"}) | {"snowflake"}
 """Providers that take `max_completion_tokens`, as OpenAI's reasoning models demand; the others take `max_tokens`."""
 LEGACY_OUTPUT = 16
 """What a legacy completion of OpenAI writes at most when it names no cap."""
@@ -181,7 +181,9 @@ class ChatReading:
             self._choice(table(choice))
         usage = data.get("usage") or inside(data, "x_groq", "usage")
         if isinstance(usage, dict):
-            self.usage, self.produced = usage, 0
+            self.usage = usage
+            if any(usage.get(name) is not None for name in ("completion_tokens", "total_tokens")):
+                self.produced = 0  # Databricks states the input alone until the end
         elif usage is not None:
             self.usage = {"prompt_tokens": usage}
 

@@ -14,6 +14,9 @@ from spendgate.wire.fields import UnreadableError, inside, stated, table, word
 TICKS_PER_USD = 10_000_000_000
 """How xAI states a cost: https://docs.x.ai/developers/cost-tracking."""
 
+OWN_NAMES = frozenset({"databricks"})
+"""Providers whose prices are by the name that was asked for; their answers name the model underneath."""
+
 _CACHED = (
     "cached_tokens",
     "cache_read_input_tokens",
@@ -37,7 +40,7 @@ def bill(
     Raises:
         UnreadableError: it has a count that is none, parts that exceed their whole, or no tokens at all.
     """
-    name = word(model) or asked.model
+    name = (asked.provider in OWN_NAMES and asked.model) or word(model) or asked.model
     usage = read(asked.provider, _for_sonar(source) if _is_sonar(asked.provider, name) else source, searches)
     cost = stated_cost(source, usage)
     if not (usage.tokens or usage.web_searches or cost):

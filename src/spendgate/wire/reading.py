@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from spendgate.wire import apis, decoding, hosts, management, statuses
 from spendgate.wire.exchange import Answer, Asked, Reading, Request
-from spendgate.wire.fields import load, model_name, table
+from spendgate.wire.fields import inside, load, model_name, table
 from spendgate.wire.framing import Framing, framing
 
 MODEL_IN_FORM = re.compile(
@@ -125,6 +125,8 @@ class AnswerReader:
         except Exception as fault:  # noqa: BLE001 - as in feed
             self._fail(fault)
             return self._failed(complete)
+        if self._asked.kind == "unread" and (answer.kind != "billed" or not complete or not answer.bills[0].model):
+            return _not_understood(self._asked)  # a whole answer says what it used, whatever it was asked
         return self._failed(complete) if self._problem and (answer.cut or answer.kind != "billed") else answer
 
     def _failed(self, complete: bool) -> Answer:
@@ -132,6 +134,8 @@ class AnswerReader:
         reason = self._problem if complete else f"it broke off, and {self._problem or 'nothing can be read from it'}"
         if self._asked.kind == "collects":
             return Answer("later", id=self._asked.earlier, reason=reason)
+        if self._asked.kind == "unread":
+            return _not_understood(self._asked)
         return Answer("unread", reason=reason)
 
     def _fail(self, fault: Exception) -> None:
@@ -148,9 +152,13 @@ def _by_status(asked: Asked, status: int) -> Answer | None:
         return Answer("later", id=asked.earlier, reason=f"it was asked after, and the answer was {status}")
     if kind != "read":
         return Answer(kind, reason=f"the answer was {status}")
-    if asked.kind == "unread":
-        return Answer("unread", reason=asked.problem or "the request was not understood")
+    if asked.kind == "unread" and not asked.answer_tells:
+        return _not_understood(asked)
     return None
+
+
+def _not_understood(asked: Asked) -> Answer:
+    return Answer("unread", reason=asked.problem or "the request was not understood")
 
 
 def _understood(provider: str, request: Request) -> Asked:
@@ -166,7 +174,9 @@ def _understood(provider: str, request: Request) -> Asked:
     body, problem = _body(request) if method == "POST" else ({}, "")
     asked = api.asked(provider, request, body)
     # What a free or collecting request sends does not matter.
-    return replace(asked, kind="unread", problem=problem) if problem and asked.kind == "paid" else asked
+    if not problem or asked.kind != "paid":
+        return asked
+    return replace(asked, kind="unread", problem=problem, answer_tells=True)
 
 
 def _body(request: Request) -> tuple[Mapping[str, Any], str]:
@@ -188,7 +198,8 @@ def _named(request: Request) -> str:
     if not request.body.lstrip().startswith(b"{"):
         return ""
     try:
-        return model_name(table(load(request.body)).get("model"))[0]
+        body = table(load(request.body))
+        return model_name(body.get("model") or inside(body, "session", "model"))[0]
     except ValueError:
         return ""
 
