@@ -182,8 +182,8 @@ def test_a_restart_has_its_grace() -> None:
     assert gate.findings() == []
 
 
-def test_a_cache_that_nobody_asks_is_silent() -> None:
-    """A cache that is asked all day, and then for hours not at all while its program runs, has gone silent."""
+def gone_silent() -> tuple[FakeClock, Gate]:
+    """A gate whose cache was asked every five minutes for three weeks, and then for two hours and a half not at all."""
     clock, store = FakeClock(NOON_AT), MemoryStore()
     minutes = [
         CacheMinute("pages", "pipeline", "v6", at - at % MINUTE, 50, 10)
@@ -192,6 +192,12 @@ def test_a_cache_that_nobody_asks_is_silent() -> None:
     store.add_cache_minutes(minutes, NOON_AT)
     gate = make_gate(store, clock=clock)
     ask(gate, clock, 0, 0, minutes=150)
+    return clock, gate
+
+
+def test_a_cache_that_nobody_asks_is_silent() -> None:
+    """A cache that is asked all day, and then for hours not at all while its program runs, has gone silent."""
+    clock, gate = gone_silent()
     (finding,) = running(gate)
     assert (finding.kind, finding.usd) == ("silent", 0)
     assert "has not been asked for 2 hours" in finding.text
@@ -201,14 +207,7 @@ def test_a_cache_that_nobody_asks_is_silent() -> None:
 
 def test_a_silence_that_was_dismissed_is_one_until_the_cache_is_asked_again() -> None:
     """A retired cache is told of once; asked again, and then silent again, it is a new finding."""
-    clock, store = FakeClock(NOON_AT), MemoryStore()
-    minutes = [
-        CacheMinute("pages", "pipeline", "v6", at - at % MINUTE, 50, 10)
-        for at in range(NOON_AT - 21 * DAY, NOON_AT, 5 * MINUTE)
-    ]
-    store.add_cache_minutes(minutes, NOON_AT)
-    gate = make_gate(store, clock=clock)
-    ask(gate, clock, 0, 0, minutes=150)
+    clock, gate = gone_silent()
     (finding,) = running(gate)
     gate.dismiss_finding(finding.id, "retired")
     ask(gate, clock, 0, 0, minutes=150)
