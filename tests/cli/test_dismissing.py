@@ -79,4 +79,6 @@ def test_what_is_over_or_unknown_cannot_be_dismissed(found: Desk) -> None:
     over = found.run("finding", "dismiss", number_of(found, "old"))
     assert (over.exit_code, over.stderr.split(":")[1]) == (1, " silent of old, since 13")
     assert "there is no finding 99" in found.fails("finding", "dismiss", "99")
-    assert "one line" in found.fails("finding", "dismiss", number_of(found, "pages"), "--reason", "two\nlines")
+    assert "reason = 'two\\nlines' (str): it must not contain line breaks" in found.fails(
+        "finding", "dismiss", number_of(found, "pages"), "--reason", "two\nlines"
+    )

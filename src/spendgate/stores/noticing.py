@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from spendgate.call import MAX_NAME
-from spendgate.errors import AmountError
+from spendgate.call import MAX_NAME, check_text
 from spendgate.findings import Finding
 from spendgate.stores.findings import begin, dismiss, end, remember
 from spendgate.stores.posting import Posting
@@ -75,8 +74,7 @@ class FindingKeeping:
 
     def dismiss_finding(self, finding_id: int, now_at: int, *, by: str, reason: str = "") -> Finding | None:
         """Writes down that a running finding is known and no longer wants anybody; it runs on until it is over."""
-        if not isinstance(reason, str) or len(reason) > MAX_NAME or not reason.isprintable():
-            raise AmountError("reason", reason, f"it must be one line of at most {MAX_NAME} characters")
+        check_text("reason", reason, MAX_NAME)
 
         def know(posting: Posting) -> Finding | None:
             found = posting.tables.finding(finding_id)

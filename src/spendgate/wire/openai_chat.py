@@ -24,7 +24,7 @@ PARTNER = re.compile(
 """Where Vertex AI has the models of Mistral and others."""
 DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 
-NEW_CAP = frozenset({"openai", "azure", "groq", "cerebras", "openrouter", "x-ai", "github", "vercel"}) | {"snowflake"}
+NEW_CAP = frozenset({"openai", "azure", "groq", "cerebras", "openrouter", "x-ai", "github", "vercel", "snowflake"})
 """Providers that take `max_completion_tokens`, as OpenAI's reasoning models demand; the others take `max_tokens`."""
 LEGACY_OUTPUT = 16
 """What a legacy completion of OpenAI writes at most when it names no cap."""
